@@ -1,0 +1,555 @@
+"""The lifecycle of a task: one function per event, each of which returns the guarded write that carries it out.
+
+Units: ``now`` is service time in microseconds since the epoch; ``slack_ms`` is how much later than its end a lease
+counts as over for others (0 where everybody reads one clock); lease and delay arguments are milliseconds.
+A holder passes the row as its claim returned it (the after-image): nobody else changes these attributes while its lock
+token stands, so every event that ends an attempt can be computed from it and sent without another read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from statustrack.core import times
+from statustrack.core.config import TrackerConfig
+from statustrack.core.failure import Failure, from_reason
+from statustrack.core.limits import LATE_RESULTS_KEPT, LONGEST_DELAY_SECONDS, ODD_LEASE_MS
+from statustrack.core.payload import encode
+from statustrack.core.record import (
+    NOT_LOCKED,
+    ended_attempt,
+    lease_end_ms,
+    outcome_of,
+    recorded_outcome,
+    with_attempt,
+    with_error,
+    with_note,
+)
+from statustrack.core.writes import Clause, Comparison, Guard, Row, Write
+
+#: Removed by every event that ends an attempt (``ready_at`` unless the event sets it).
+_ENDED = ("lease_until", "claimed_from", "ready_at")
+
+
+# --- the clauses that guards are made of -----------------------------------------------------------------------------
+
+
+def _same(attribute: str, value: Any) -> Clause:
+    """The attribute is as observed; observed absent means absent now."""
+    same = Comparison(attribute, "absent") if value is None else Comparison(attribute, "=", value)
+    return Clause(f"{attribute} as observed", (same,))
+
+
+def _same_number(attribute: str, value: int) -> Clause:
+    """The counter is as observed, where absent means 0."""
+    same: tuple[Comparison, ...] = (Comparison(attribute, "=", value),)
+    if value == 0:
+        same += (Comparison(attribute, "absent"),)
+    return Clause(f"{attribute} as observed", same)
+
+
+def _is_mine(token: str) -> Clause:
+    return Clause("the lock token is mine", (Comparison("lock", "=", token),))
+
+
+def _still_mine(config: TrackerConfig, token: str, attempt: int | None) -> Guard:
+    """The token alone does not do: a late duplicate of a claim, carried out after its attempt ended, sets it again."""
+    guard: Guard = (_is_mine(token), _status_is(config.in_progress_status))
+    return guard if attempt is None else (*guard, _same_number("attempt", attempt))
+
+
+def _status_is(code: int) -> Clause:
+    return Clause("the status is this step's in_progress", (Comparison("status", "=", code),))
+
+
+_FREE = (Comparison("lock", "absent"), Comparison("lock", "=", NOT_LOCKED))
+_UNLOCKED = Clause("nobody holds it", _FREE)
+_EXISTS = Clause("the row exists", (Comparison("key", "present"),))
+_ABSENT = Clause("no such key", (Comparison("key", "absent"),))
+
+
+def _lock_is_over(now: int, slack_ms: int, lease_ms: int) -> tuple[Clause, Clause]:
+    """The lock is free, absent, or its lease is over (the rule of ``record.lease_end_ms``, said in comparisons).
+
+    With a ``lease_until`` that decides; without one ``lock_time`` does (rows of pynamodb_mate). "A or (B and C)" is two
+    clauses, "A or B" and "A or C": a guard is a conjunction.
+    """
+    end = now // 1000 - slack_ms
+    over = (
+        *_FREE,
+        Comparison("lease_until", "<=", end),
+        Comparison("lease_until", ">", now // 1000 + lease_ms + ODD_LEASE_MS),
+    )
+    oldest = times.to_text((end - lease_ms) * 1000)
+    return (
+        Clause("the lock is free or its lease_until has passed", (*over, Comparison("lease_until", "absent"))),
+        Clause(
+            "the lock is free or its lock_time is a lease ago",
+            (*over, Comparison("lock_time", "absent"), Comparison("lock_time", "<", oldest)),
+        ),
+    )
+
+
+# --- from absent -----------------------------------------------------------------------------------------------------
+
+
+def create(row: Row) -> Write:
+    """absent -> pending (or whatever state the new row is in). An existing task is never overwritten."""
+    create_id = row.get("create_id")
+    return Write(
+        "create",
+        row["key"],
+        (_ABSENT,),
+        set=row,
+        kind="put",
+        mine=lambda current: create_id is not None and current.get("create_id") == create_id,
+    )
+
+
+# --- claiming --------------------------------------------------------------------------------------------------------
+
+
+def claimable(config: TrackerConfig, more_pending: Iterable[int] | None = None) -> tuple[int, ...]:
+    """The status codes that a claim may start from; the step's own in_progress among them means take-over, not
+    claim."""
+    more = config.more_pending_status if more_pending is None else more_pending
+    codes = dict.fromkeys((config.pending_status, config.failed_status, *more))
+    codes.pop(config.in_progress_status, None)
+    return tuple(codes)
+
+
+def claim(
+    config: TrackerConfig,
+    key: str,
+    *,
+    token: str,
+    worker: str,
+    now: int,
+    slack_ms: int = 0,
+    lease_ms: int | None = None,
+    statuses: tuple[int, ...] | None = None,
+) -> Write:
+    """pending, failed or more_pending -> in_progress, with a fresh lock token and the next attempt number."""
+    lease = config.lease_ms if lease_ms is None else lease_ms
+    now_ms = now // 1000
+    guard: Guard = (
+        Clause("the status can be claimed", (Comparison("status", "in", statuses or claimable(config)),)),
+        Clause("ready_at has passed", (Comparison("ready_at", "absent"), Comparison("ready_at", "<=", now_ms))),
+        *_lock_is_over(now, slack_ms, config.lease_ms),
+        Clause("it has not expired", (Comparison("expire_at", "absent"), Comparison("expire_at", ">", now_ms // 1000))),
+    )
+    return Write(
+        "claim",
+        key,
+        guard,
+        set=_held(config, key, token, worker, now, lease),
+        remove=("ready_at", "expire_at", "progress"),
+        copy={"claimed_from": "value"},
+        increment={"attempt": 1},
+        mine=lambda current: current.get("lock") == token,
+    )
+
+
+def _held(config: TrackerConfig, key: str, token: str, worker: str, now: int, lease_ms: int) -> dict[str, Any]:
+    text = times.to_text(now)
+    return {
+        "value": config.value(key, config.in_progress_status),
+        "status": config.in_progress_status,
+        "lock": token,
+        "lease_until": now // 1000 + lease_ms,
+        "lock_time": text,
+        "update_time": text,
+        "start_time": text,
+        "worker": worker,
+    }
+
+
+def lease_is_over(config: TrackerConfig, row: Row, now: int, slack_ms: int = 0) -> bool:
+    """Whether a row in this step's in_progress may be taken over."""
+    return row.get("status") == config.in_progress_status and lease_end_ms(row, config, now) + slack_ms <= now // 1000
+
+
+def take_over(
+    config: TrackerConfig, row: Row, *, token: str, worker: str, now: int, lease_ms: int | None = None
+) -> Write:
+    """in_progress with a lease that is over -> in_progress of a new holder, or ignored when retry reaches max_retry.
+
+    The lost attempt is counted and logged. The guard is what was observed: a holder that renewed in between keeps it.
+    """
+    lease = config.lease_ms if lease_ms is None else lease_ms
+    retry = _next_retry(config, row)
+    lost = _loss(config, row, retry, now, "lost")
+    if retry >= config.max_retry:
+        return _observed(
+            "take_over", config, row, {**lost, **_at(config, row["key"], config.ignored_status, now)}, (), now
+        )
+    changes = {
+        **lost,
+        **_held(config, row["key"], token, worker, now, lease),
+        "claimed_from": config.value(row["key"], config.failed_status),
+    }
+    return Write(
+        "take_over",
+        row["key"],
+        _as_observed(config, row),
+        set=changes,
+        remove=("ready_at", "expire_at", "progress"),
+        increment={"attempt": 1},
+        mine=lambda current: current.get("lock") == token,
+    )
+
+
+def evict(config: TrackerConfig, row: Row, *, now: int, who: str, why: str, forced: bool = False) -> Write:
+    """in_progress of a dead holder -> failed (ignored at max_retry), by an operator. Not before the evicted lease's end
+    can it be claimed again, unless forced: the holder may only seem dead."""
+    retry = _next_retry(config, row)
+    changes = _loss(config, row, retry, now, "evicted")
+    status = config.ignored_status if retry >= config.max_retry else config.failed_status
+    changes.update(_at(config, row["key"], status, now), notes=with_note(row, now, "evict", who, why))
+    end = lease_end_ms(row, config, now)
+    if not forced and end > now // 1000:
+        changes["ready_at"] = end
+    return _observed("evict", config, row, changes, (), now)
+
+
+def _as_observed(config: TrackerConfig, row: Row) -> Guard:
+    return (
+        _status_is(config.in_progress_status),
+        _same("lock", row.get("lock")),
+        _same("lease_until", row.get("lease_until")),
+        _same_number("attempt", int(row.get("attempt") or 0)),
+    )
+
+
+def _observed(
+    event: str, config: TrackerConfig, row: Row, changes: dict[str, Any], remove: tuple[str, ...], now: int
+) -> Write:
+    token, notes = str(row.get("lock") or ""), changes.get("notes")
+    entry = ended_attempt(row, config, "", now).attempt
+
+    def mine(current: Row) -> bool:
+        if notes is not None:
+            return bool(current.get("notes") == notes)
+        ended = outcome_of(current, token, entry)
+        return ended is not None and ended.outcome == "lost"
+
+    return Write(
+        event,
+        row["key"],
+        _as_observed(config, row),
+        set=changes,
+        remove=tuple(name for name in (*_ENDED, *remove) if name not in changes),
+        mine=mine,
+    )
+
+
+def _loss(config: TrackerConfig, row: Row, retry: int, now: int, outcome: str) -> dict[str, Any]:
+    entry = ended_attempt(row, config, outcome, now)
+    holder = row.get("worker") or "a worker that left no name"
+    failure = from_reason("lost", f"attempt {entry.attempt} was lost: its lease ran out while {holder} held it")
+    return {
+        "retry": retry,
+        "errors": with_error(row, config, failure, retry, now),
+        "attempts": with_attempt(row, entry),
+        "error_group": failure.group,
+        "error_summary": failure.summary,
+    }
+
+
+# --- while it is held ------------------------------------------------------------------------------------------------
+
+
+def _renewal(
+    event: str,
+    config: TrackerConfig,
+    key: str,
+    token: str,
+    attempt: int | None,
+    now: int,
+    until_ms: int,
+    more: dict[str, Any],
+) -> Write:
+    """Guarded by ``lease_until`` growing, so that a late duplicate can neither shorten a lease nor undo newer data."""
+    return Write(
+        event,
+        key,
+        (
+            *_still_mine(config, token, attempt),
+            Clause("the lease grows", (Comparison("lease_until", "absent"), Comparison("lease_until", "<", until_ms))),
+        ),
+        set={"lease_until": until_ms, "lock_time": times.to_text(now), **more},
+        mine=lambda current: bool(current.get("lock") == token and current.get("lease_until") == until_ms),
+    )
+
+
+def heartbeat(
+    config: TrackerConfig, key: str, *, token: str, now: int, until_ms: int, attempt: int | None = None
+) -> Write:
+    """in_progress -> in_progress until ``until_ms`` (ms since the epoch); touches no index key."""
+    return _renewal("heartbeat", config, key, token, attempt, now, until_ms, {})
+
+
+def update(
+    config: TrackerConfig,
+    key: str,
+    *,
+    token: str,
+    now: int,
+    until_ms: int,
+    changes: dict[str, Any],
+    attempt: int | None = None,
+) -> Write:
+    """Stores data (or progress) before the end; renews the lease too."""
+    return _renewal("update", config, key, token, attempt, now, until_ms, changes)
+
+
+# --- the holder's ends -----------------------------------------------------------------------------------------------
+
+
+def succeed(
+    config: TrackerConfig, row: Row, *, now: int, changes: dict[str, Any] | None = None, expire_at: int | None = None
+) -> Write:
+    """in_progress -> succeeded. ``expire_at`` (epoch seconds) only where no step goes on from here."""
+    end = {"retry": 0, **_at(config, row["key"], config.succeeded_status, now), **(changes or {})}
+    if expire_at is not None:
+        end["expire_at"] = expire_at
+    return _finish("succeed", config, row, "succeeded", now, end, ("error_group", "error_summary"))
+
+
+def fail(
+    config: TrackerConfig,
+    row: Row,
+    *,
+    now: int,
+    failure: Failure,
+    delay_ms: int = 0,
+    changes: dict[str, Any] | None = None,
+    expire_at: int | None = None,
+) -> Write:
+    """in_progress -> failed, claimable after ``delay_ms``; or ignored when retry reaches max_retry."""
+    retry = _next_retry(config, row)
+    ignored = retry >= config.max_retry
+    end = {
+        **_at(config, row["key"], config.ignored_status if ignored else config.failed_status, now),
+        **_failed(config, row, failure, retry, now),
+        "retry": retry,
+        **(changes or {}),
+    }
+    if ignored and expire_at is not None:
+        end["expire_at"] = expire_at
+    if not ignored and delay_ms > 0:
+        end["ready_at"] = now // 1000 + delay_ms
+    return _finish("fail", config, row, "ignored" if ignored else "failed", now, end)
+
+
+def give_up(config: TrackerConfig, row: Row, *, now: int, failure: Failure, expire_at: int | None = None) -> Write:
+    """in_progress -> ignored at once: user code says that this task can never succeed."""
+    retry = int(row.get("retry") or 0)
+    end = {
+        **_at(config, row["key"], config.ignored_status, now),
+        **_failed(config, row, failure, min(retry + 1, config.max_retry), now),
+    }
+    if expire_at is not None:
+        end["expire_at"] = expire_at
+    return _finish("give_up", config, row, "ignored", now, end)
+
+
+def release(config: TrackerConfig, row: Row, *, now: int) -> Write:
+    """in_progress -> where it was claimed from; retry and errors as they were (Ctrl-C, shutdown, cancellation)."""
+    return _finish("release", config, row, "released", now, _back(config, row, now))
+
+
+def snooze(config: TrackerConfig, row: Row, *, now: int, delay_ms: int) -> Write:
+    """As release, but not claimable before ``delay_ms`` have passed."""
+    delay = min(max(0, delay_ms), LONGEST_DELAY_SECONDS * 1000)
+    return _finish("snooze", config, row, "snoozed", now, {**_back(config, row, now), "ready_at": now // 1000 + delay})
+
+
+def give_back(config: TrackerConfig, row: Row, *, now: int) -> Write:
+    """in_progress, claimed in a batch but never begun -> where it was claimed from; no attempt is recorded."""
+    token = row["lock"]
+    return Write(
+        "give_back",
+        row["key"],
+        _still_mine(config, token, int(row.get("attempt") or 0)),
+        set=_back(config, row, now),
+        remove=_ENDED,
+        mine=lambda current: current.get("lock") != token,  # nothing is recorded, so being rid of it is all there is
+    )
+
+
+def _back(config: TrackerConfig, row: Row, now: int) -> dict[str, Any]:
+    value = row.get("claimed_from")
+    status = config.status_of_value(value)
+    if status is None or value is None or status == config.in_progress_status:
+        return _at(config, row["key"], config.failed_status, now)
+    return {**_at(config, row["key"], status, now), "value": value}
+
+
+def _at(config: TrackerConfig, key: str, status: int, now: int) -> dict[str, Any]:
+    return {"value": config.value(key, status), "status": status, "lock": NOT_LOCKED, "update_time": times.to_text(now)}
+
+
+def _failed(config: TrackerConfig, row: Row, failure: Failure, nth_retry: int, now: int) -> dict[str, Any]:
+    return {
+        "errors": with_error(row, config, failure, nth_retry, now),
+        "error_group": failure.group,
+        "error_summary": failure.summary,
+    }
+
+
+def _finish(
+    event: str,
+    config: TrackerConfig,
+    row: Row,
+    outcome: str,
+    now: int,
+    changes: dict[str, Any],
+    remove: tuple[str, ...] = (),
+) -> Write:
+    token, attempt = row["lock"], int(row.get("attempt") or 0)
+    changes["attempts"] = with_attempt(row, ended_attempt(row, config, outcome, now))
+    return Write(
+        event,
+        row["key"],
+        _still_mine(config, token, attempt),
+        set=changes,
+        remove=tuple(name for name in (*_ENDED, *remove) if name not in changes),
+        mine=lambda current: recorded_outcome(current, token) is not None,
+    )
+
+
+def _next_retry(config: TrackerConfig, row: Row) -> int:
+    """The count of failures in a row after one more; failures of another step do not count against this one."""
+    status = config.status_of_value(row.get("claimed_from"))
+    foreign = status is not None and status not in config.codes
+    before = 0 if foreign else int(row.get("retry") or 0)
+    return min(before + 1, config.max_retry)
+
+
+def backoff_ms(config: TrackerConfig, retry: int, draw: float, default_delay_seconds: float = 0.0) -> int:
+    """How long a task waits after its ``retry``-th failure in a row, in ms: exponential with full jitter.
+
+    ``draw`` is a random number in [0, 1). Marc Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
+    """
+    delay = default_delay_seconds if config.retry_delay_seconds is None else config.retry_delay_seconds
+    if delay <= 0:
+        return 0
+    # The exponent is bounded: 2.0 ** 2000 is an OverflowError, and the cap was reached long before.
+    longest = min(delay * config.retry_backoff ** min(max(0, retry - 1), 64), config.retry_max_delay_seconds)
+    return int(longest * 1000 * draw)
+
+
+# --- when something is wrong with the row, or it is late -------------------------------------------------------------
+
+
+def end_too_large(config: TrackerConfig, row: Row, *, now: int, reason: str) -> Write:
+    """Any state -> ignored, with as little as can be said: the storage refuses the row for its size.
+
+    Histories are replaced by the one entry that explains it; the user's data stays.
+    """
+    failure = from_reason("too_large", reason)
+    held = row.get("status") == config.in_progress_status
+    bare = {name: value for name, value in row.items() if name not in ("errors", "attempts")}
+    changes = {
+        **_at(config, row["key"], config.ignored_status, now),
+        **_failed(config, bare, failure, int(row.get("retry") or 0), now),
+    }
+    if held:
+        changes["attempts"] = with_attempt(bare, ended_attempt(row, config, "ignored", now))
+    token = str(row.get("lock") or "")
+    return Write(
+        "too_large",
+        row["key"],
+        (_same("status", row.get("status")), _same("lock", row.get("lock"))),
+        set=changes,
+        remove=(*_ENDED, "progress", "notes"),
+        mine=lambda current: held and recorded_outcome(current, token) is not None,
+    )
+
+
+def late_result(key: str, text: str) -> Write:
+    """Keeps what a holder that lost its lease would have recorded; the one write of somebody who is not the holder.
+
+    It makes no row, changes nothing else, and is bounded: at most 4 entries.
+    """
+    return Write(
+        "late_result",
+        key,
+        (_EXISTS, Clause("there is room", (Comparison("late_results", "count<", LATE_RESULTS_KEPT),))),
+        add={"late_results": text},
+        mine=lambda current: text in (current.get("late_results") or ()),
+    )
+
+
+def late_entry(row: Row, config: TrackerConfig, outcome: str, now: int, detail: str) -> str:
+    """The text of a late result: which attempt, by whom, when, what it would have recorded."""
+    entry = ended_attempt(row, config, outcome, now)
+    return encode(
+        {**entry._asdict(), "status": config.in_progress_status, "time": times.to_text(now), "detail": detail}
+    )
+
+
+# --- operators -------------------------------------------------------------------------------------------------------
+
+
+def _unchanged(row: Row) -> Guard:
+    return (
+        _same("status", row.get("status")),
+        _same_number("attempt", int(row.get("attempt") or 0)),
+        _UNLOCKED,
+    )
+
+
+def redrive(config: TrackerConfig, row: Row, *, now: int, started: int, redrive_id: str, who: str, why: str) -> Write:
+    """failed or ignored -> pending of this step, with all its retries. ``started`` (microseconds) is when the redrive
+    began: a task that it has already redriven, and that failed again, is not redriven twice."""
+    note = with_note(row, now, "redrive", who, why, id=redrive_id)
+    return Write(
+        "redrive",
+        row["key"],
+        (
+            *_unchanged(row),
+            Clause("not written since the redrive began", (Comparison("update_time", "<", times.to_text(started)),)),
+        ),
+        set={**_at(config, row["key"], config.pending_status, now), "retry": 0, "notes": note},
+        remove=("ready_at", "expire_at"),
+        mine=lambda current: f'"{redrive_id}"' in str(current.get("notes") or ""),
+    )
+
+
+def ignore(config: TrackerConfig, row: Row, *, now: int, who: str, why: str, expire_at: int | None = None) -> Write:
+    """pending or failed -> ignored, by an operator."""
+    note = with_note(row, now, "ignore", who, why)
+    changes = {**_at(config, row["key"], config.ignored_status, now), "notes": note}
+    if expire_at is not None:
+        changes["expire_at"] = expire_at
+    return Write(
+        "ignore",
+        row["key"],
+        _unchanged(row),
+        set=changes,
+        remove=("ready_at",),
+        mine=lambda current: current.get("notes") == note,
+    )
+
+
+def delete(key: str, *, attempt: int | None = None, forced: bool = False) -> Write:
+    """Any state but held -> gone. ``attempt`` is the one that was read (None: any); forced takes no heed of holders."""
+    guard: Guard = ()
+    if attempt is not None:
+        guard += (_same_number("attempt", attempt),)
+    if not forced:
+        guard += (_UNLOCKED,)
+    return Write("delete", key, guard, kind="delete")
+
+
+def save(row: Row, *, attempt: int, forced: bool = False) -> Write:
+    """The whole row is replaced, unknown attributes included. ``attempt`` is the one that the caller read: it may not
+    have moved on, and nobody may hold the task (unless forced)."""
+    same = Clause(
+        "attempt as observed, or no such key", (Comparison("key", "absent"), *_same_number("attempt", attempt).any_of)
+    )
+    guard: Guard = (same,) if forced else (same, _UNLOCKED)
+    return Write("save", row["key"], guard, set=row, kind="put", mine=lambda current: current == row)

@@ -1,0 +1,1 @@
+"""Storage: engines carry out the writes that core makes, and decide nothing."""

@@ -1,0 +1,1 @@
+"""Tasks in Amazon DynamoDB, through boto3's low-level client."""

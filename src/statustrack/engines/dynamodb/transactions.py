@@ -1,0 +1,187 @@
+"""One write of ours and the user's own writes in one TransactWriteItems: all or nothing."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from typing import Any
+
+from botocore.validate import ParamValidator
+
+from statustrack.core.errors import ConfigError, StorageError, StorageUnavailableError, TableNotFoundError
+from statustrack.core.writes import Write
+from statustrack.engines.dynamodb import reads
+from statustrack.engines.dynamodb.connection import Connection
+from statustrack.engines.dynamodb.errors import (
+    CANCELED,
+    DENIED,
+    MISSING,
+    TROUBLE,
+    VALIDATION,
+    code_of,
+    is_again,
+    message_of,
+)
+from statustrack.engines.dynamodb.expressions import TRANSACT, request
+from statustrack.engines.dynamodb.items import to_row
+from statustrack.engines.dynamodb.single import outcome_of_refusal, write_one
+from statustrack.engines.protocol import Applied, Extra, ExtraFailed, Rejected, TogetherOutcome, Unknown
+
+#: One transaction takes 100 items, of which one is ours, and 4 MB.
+MOST_ITEMS = 99
+MOST_BYTES = 4 * 1024 * 1024
+
+_VERBS = ("Put", "Update", "Delete", "ConditionCheck")
+_CONDITION = "ConditionalCheckFailed"
+
+
+def write_together(
+    connection: Connection, table: str, write: Write, extra: Extra, timeout_seconds: float | None = None
+) -> TogetherOutcome:
+    """Carry out our write and the user's.
+
+    :raises ConfigError: the extra is not for this engine, touches our own row, or is more than one transaction takes.
+    :raises StorageError: what another try does not cure.
+    """
+    check(connection, table, write.key, extra)
+    if not extra.transact:
+        return write_one(connection, table, write)
+    items = [{TRANSACT[write.kind]: request(table, write, transact=True)}, *extra.transact]
+    parameters = {"TransactItems": items, "ClientRequestToken": _token(items), "ReturnConsumedCapacity": "TOTAL"}
+    patience = connection.patience(timeout_seconds)
+    while True:
+        try:
+            connection.call("transact_write_items", **parameters)
+        except TROUBLE as error:
+            code = code_of(error)
+            if code == CANCELED:
+                outcome = _canceled(connection, table, write, extra, error)
+                if outcome is not None:
+                    return outcome
+                said = message_of(error)
+                cause: StorageError = StorageUnavailableError(
+                    f"table {table!r} of {connection.place} cancelled the transaction, after retries ({said})."
+                )
+            else:
+                failed = _failed(connection, table, write, extra, error)
+                if failed is not None:
+                    return failed
+                cause = connection.explain(error, table)
+                if not isinstance(cause, StorageUnavailableError):
+                    raise cause from error
+                if not connection.is_curable(error, cause):
+                    return Unknown(cause)
+            if not patience.again():
+                return Unknown(cause)
+        else:
+            return _after(connection, table, write)
+
+
+def check(connection: Connection, table: str, key: str, extra: Extra) -> None:
+    """Refuse what one transaction cannot take, before anything is sent."""
+    if not extra.transact:
+        if extra.sql:
+            raise ConfigError(
+                f"the tasks of {table!r} are in DynamoDB, which takes transact=[...] (items of TransactWriteItems), "
+                "not sql=. Give both, and one handler runs on both engines."
+            )
+        return
+    if len(extra.transact) > MOST_ITEMS:
+        raise ConfigError(
+            f"{len(extra.transact)} items in transact: DynamoDB takes 100 in one transaction, of which the task is "
+            f"one; give at most {MOST_ITEMS}."
+        )
+    for number, item in enumerate(extra.transact):
+        _check_item(table, key, f"transact[{number}]", item)
+    size = len(json.dumps(extra.transact, default=_json))
+    if size > MOST_BYTES:
+        raise ConfigError(f"transact takes about {size:,} bytes: one transaction of DynamoDB takes {MOST_BYTES:,}.")
+    shape = connection.client().meta.service_model.operation_model("TransactWriteItems").input_shape
+    report = ParamValidator().validate({"TransactItems": list(extra.transact)}, shape)
+    if report.has_errors():
+        raise ConfigError(
+            "transact is not in the low-level form of boto3's client, {'S': 'text'} for a text: "
+            + report.generate_report()
+        )
+
+
+def _check_item(table: str, key: str, where: str, item: Any) -> None:
+    if not isinstance(item, dict) or len(item) != 1 or next(iter(item)) not in _VERBS:
+        raise ConfigError(f"{where} is {item!r:.200}: it must be a dict with one of {', '.join(_VERBS)}.")
+    ((verb, body),) = item.items()
+    if not isinstance(body, dict):
+        raise ConfigError(f"{where}[{verb!r}] is {body!r:.200}: it must be a dict.")
+    named = str(body.get("TableName", "")).rpartition("/")[2]  # a table may be named by its ARN
+    keys = body.get("Item" if verb == "Put" else "Key")
+    if named == table and isinstance(keys, dict) and keys.get("key") == {"S": key}:
+        raise ConfigError(f"{where} writes the task's own row {key!r} of {table!r}: that is what set_data is for.")
+
+
+def _canceled(connection: Connection, table: str, write: Write, extra: Extra, error: Any) -> TogetherOutcome | None:
+    """What the reasons say, ours first: after a lost reply the user's conditions may fail because all has landed.
+    None: try again."""
+    reasons = error.response.get("CancellationReasons") or []
+    if not reasons:
+        return None
+    ours = reasons[0].get("Code")
+    if ours == _CONDITION:
+        old = reasons[0].get("Item")
+        row = to_row(old) if old else reads.get(connection, table, [write.key]).get(write.key)
+        return outcome_of_refusal(write, row)
+    if ours and "Validation" in ours:
+        return Rejected(str(reasons[0].get("Message") or ours))
+    for number, reason in enumerate(reasons[1:]):
+        code = reason.get("Code") or "None"
+        if code != "None" and not is_again(code):
+            return ExtraFailed(
+                StorageError(
+                    f"transact[{number}] ({_label(extra.transact[number])}) failed: {code}: {reason.get('Message')}. "
+                    "Nothing was changed."
+                )
+            )
+    return None
+
+
+def _failed(connection: Connection, table: str, write: Write, extra: Extra, error: Any) -> TogetherOutcome | None:
+    """A refusal of the whole call for which the user's part is to blame; ours is what the library always sends."""
+    code = code_of(error)
+    if code == MISSING:
+        try:
+            reads.get(connection, table, [write.key])
+        except TableNotFoundError as missing:
+            raise missing from error
+        except StorageUnavailableError:
+            return None
+    elif code not in DENIED and code != VALIDATION:
+        return None
+    labels = ", ".join(dict.fromkeys([_label(item) for item in extra.transact]))
+    said = f"{code}: {message_of(error)}"
+    return ExtraFailed(StorageError(f"transact ({labels}) was refused: {said}. Nothing was changed."))
+
+
+def _after(connection: Connection, table: str, write: Write) -> TogetherOutcome:
+    """TransactWriteItems returns no image. The row is read; it may have moved on by then."""
+    try:
+        return Applied(reads.get(connection, table, [write.key]).get(write.key) or {})
+    except StorageError:
+        return Applied({})  # it is written, whatever became of the look at it
+
+
+def _label(item: dict[str, Any]) -> str:
+    ((verb, body),) = item.items()
+    return f"{verb} in table {body.get('TableName')!r}"
+
+
+def _token(items: list[dict[str, Any]]) -> str:
+    """The same for every resend of the same payload, in which the lock token is: DynamoDB carries it out once."""
+    text = json.dumps(items, sort_keys=True, default=_json)
+    return hashlib.sha256(text.encode()).hexdigest()[:36]
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, (bytes, bytearray)):
+        return base64.b64encode(value).decode()
+    if isinstance(value, (set, frozenset, tuple)):
+        return sorted(value)
+    return str(value)

@@ -1,0 +1,125 @@
+"""What a file and a table of ours look like, how they are made, and how others' are told apart and left alone."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import sys
+
+from statustrack.core.errors import ConfigError, StorageError, TableMismatchError
+from statustrack.core.record import ATTRIBUTES, INTEGER
+from statustrack.engines.sqlite.failures import Place, no_table
+from statustrack.engines.sqlite.statements import quoted
+
+#: "STTR": the mark in the header of our files (PRAGMA application_id), beside the number of their schema.
+APPLICATION_ID = 0x53545452
+SCHEMA_VERSION = 1
+#: UPDATE ... RETURNING (2021-03-12).
+OLDEST_SQLITE = (3, 35, 0)
+
+_NAME = re.compile(r"[A-Za-z0-9_.-]{3,255}")
+
+
+def check_table_name(table: str) -> None:
+    """Raises ``ConfigError`` for a name that could not be a table on every engine."""
+    if not isinstance(table, str) or not _NAME.fullmatch(table):
+        raise ConfigError(
+            f"table name {table!r}: 3 to 255 of the characters A-Z a-z 0-9 _ . - are allowed (DynamoDB's rule, which "
+            "holds on SQLite too, so that the same code runs on both)."
+        )
+    if table.lower().startswith("sqlite_"):
+        raise ConfigError(f"table name {table!r}: SQLite keeps names that begin with 'sqlite_' for itself.")
+
+
+def check_sqlite() -> None:
+    """Raises ``StorageError`` where Python was built with a SQLite that is too old."""
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        raise StorageError(
+            f"this Python brings SQLite {sqlite3.sqlite_version}; statustrack needs 3.35 or later (UPDATE ... RETURNING). "
+            "Use a newer Python build, or DynamoDB."
+        )
+
+
+def create_statements(table: str) -> list[str]:
+    """The table, and the index by status and time.
+
+    ``ready_at`` is in the index so that a poll passes over thousands of tasks in backoff without reading their rows. It
+    costs nothing: it only ever changes together with ``value``.
+    """
+    columns = [f"{quoted(name)} {'INTEGER' if kind == INTEGER else 'TEXT'}" for name, kind in ATTRIBUTES.items()]
+    columns[0] += " NOT NULL PRIMARY KEY"
+    index = quoted(f"{table}_status_and_update_time")
+    return [
+        f"CREATE TABLE {quoted(table)} ({', '.join(columns)})",
+        f"CREATE INDEX {index} ON {quoted(table)} (`value`, `update_time`, `key`, `ready_at`)",
+    ]
+
+
+def configure(raw: sqlite3.Connection) -> None:
+    """What holds for a connection only: nothing that SQLite reports as committed is lost in a power cut."""
+    raw.execute("PRAGMA synchronous = FULL")
+    raw.execute("PRAGMA journal_size_limit = 67108864")  # a log that grew beside a long reader shrinks again
+    if sys.platform == "darwin":  # fsync alone does not reach the platter there
+        raw.execute("PRAGMA fullfsync = 1")
+        raw.execute("PRAGMA checkpoint_fullfsync = 1")
+
+
+def use_wal(raw: sqlite3.Connection, place: Place) -> None:
+    """Write-ahead log: readers and the writer do not wait for each other."""
+    mode = raw.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+    if str(mode).lower() != "wal":
+        raise StorageError(
+            f"{place}: SQLite cannot keep a write-ahead log here (journal mode {mode!r} instead of 'wal'): the file "
+            "system has no shared memory or locks, as with network file systems. Put the file on a local disk."
+        )
+
+
+def is_ours(raw: sqlite3.Connection, place: Place) -> bool:
+    """Whether the file has our mark; False for an empty database. Raises ``TableMismatchError`` for all others."""
+    mark = raw.execute("PRAGMA application_id").fetchone()[0]
+    version = raw.execute("PRAGMA user_version").fetchone()[0]
+    if mark == APPLICATION_ID:
+        if version > SCHEMA_VERSION:
+            raise TableMismatchError(
+                f"{place} has schema version {version}, and this statustrack knows {SCHEMA_VERSION}: it was made by a "
+                "newer one. Nothing was touched. Upgrade statustrack here."
+            )
+        return True
+    names = [name for (name,) in raw.execute("SELECT name FROM sqlite_master ORDER BY name LIMIT 6")]
+    if names or mark or version:
+        raise TableMismatchError(
+            f"{place} is a SQLite database of something else (it holds {', '.join(names) or 'no tables'}; application_id "
+            f"{mark}). Nothing was touched. Name another file; your own tables can be added to that one."
+        )
+    return False
+
+
+def has_table(raw: sqlite3.Connection, table: str, place: Place) -> bool:
+    """Whether the table is there. Raises ``TableMismatchError`` where it is not one of ours."""
+    missing = _missing(raw, table)
+    if missing is None:
+        return False
+    if missing:
+        raise TableMismatchError(
+            f"{place} has a table {table!r} that is not one of statustrack's: it lacks the columns {', '.join(missing)}. "
+            "Choose another table_name."
+        )
+    return True
+
+
+def check_table(raw: sqlite3.Connection, table: str, place: Place) -> None:
+    """Raises ``TableNotFoundError`` or ``TableMismatchError`` unless the table is there and ours."""
+    if not has_table(raw, table, place):
+        raise no_table(place, table)
+
+
+def our_tables(raw: sqlite3.Connection) -> list[str]:
+    """The names of the tables of our shape, sorted."""
+    names = [name for (name,) in raw.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
+    return [name for name in names if _missing(raw, name) == []]
+
+
+def _missing(raw: sqlite3.Connection, table: str) -> list[str] | None:
+    """The columns that a table lacks; None where there is no table."""
+    columns = {row[1] for row in raw.execute(f"PRAGMA table_info({quoted(table)})")}
+    return [name for name in ATTRIBUTES if name not in columns] if columns else None

@@ -1,0 +1,314 @@
+"""From values to SQL, pure: each conditional write and each read as a statement and its parameters.
+
+Names are quoted with backticks: a double-quoted name that is no column would be taken as a text, silently (a "misfeature"
+by SQLite's own word), and a guard that compares a text with a constant is no guard. ``core.writes`` is the reference.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from statustrack.core.record import ATTRIBUTES, TEXT_SET
+from statustrack.core.writes import Row, Write
+from statustrack.engines.protocol import Cursor
+
+SETS = frozenset(name for name, kind in ATTRIBUTES.items() if kind == TEXT_SET)
+_ORDER = frozenset(("<", "<=", ">"))
+#: How many plans are kept per table. The library makes a few dozen; beyond that somebody makes shapes without end.
+_MOST_PLANS = 1000
+
+
+def quoted(name: str) -> str:
+    """A name as an SQL identifier that can be nothing else."""
+    return "`" + name.replace("`", "``") + "`"
+
+
+# --- stored values ---------------------------------------------------------------------------------------------------
+
+
+def encode_set(members: Iterable[str]) -> str:
+    """A set of texts as it is stored: a JSON array in the order of code points."""
+    return json.dumps(sorted(members), ensure_ascii=False, separators=(",", ":"))
+
+
+def decode_set(text: Any) -> frozenset[str]:
+    """The members of a stored set; what somebody else has put there instead counts as one member."""
+    try:
+        members = json.loads(text)
+    except (TypeError, ValueError):
+        return frozenset((str(text),))
+    if not isinstance(members, list):
+        return frozenset((str(text),))
+    return frozenset(each if isinstance(each, str) else json.dumps(each) for each in members)
+
+
+def decode_row(names: Sequence[str], values: Sequence[Any]) -> Row:
+    """A row of the table; NULL means absent."""
+    row = {name: value for name, value in zip(names, values, strict=True) if value is not None}
+    for name in SETS:
+        if name in row:
+            row[name] = decode_set(row[name])
+    return row
+
+
+def put_row(write: Write) -> Row:
+    """The row after a put has landed."""
+    return {name: value for name, value in write.set.items() if value is not None}
+
+
+# --- writes ----------------------------------------------------------------------------------------------------------
+
+
+class Plan:
+    """What the writes of one shape have in common: the SQL, and which of the collected values it takes in its order.
+
+    ``insert`` (a put only) is tried where there is no row, ``change`` where there is one (None: the guard excludes it).
+    ``returns``: the change gives the row back. ``only_absent``: the guard says no more than that there is no such key.
+    ``is_one``: never more than one statement that writes.
+    """
+
+    __slots__ = ("change", "change_takes", "insert", "insert_takes", "is_one", "only_absent", "returns", "sets")
+
+    def __init__(self) -> None:
+        self.change: str | None = None
+        self.change_takes: tuple[int, ...] | None = None
+        self.insert: str | None = None
+        self.insert_takes = 0
+        self.returns = False
+        self.only_absent = False
+        self.is_one = True
+        self.sets: tuple[int, ...] = ()
+
+
+class Statements:
+    """The statements of one table; those of writes are made once per shape."""
+
+    def __init__(self, table: str) -> None:
+        self.table = table
+        self.name = quoted(table)
+        self._plans: dict[tuple[Any, ...], Plan] = {}
+        self.select = f"SELECT * FROM {self.name} WHERE `key` = ?"
+
+    def plan(self, write: Write) -> tuple[Plan, list[Any]]:
+        """The plan of a write, and its values: set, increment, add, key, guard."""
+        values: list[Any] = [*write.set.values(), *write.increment.values(), *write.add.values(), write.key]
+        guard: list[Any] = []
+        for clause in write.guard:
+            guard.append("and")
+            for attribute, operator, value in clause.any_of:
+                if value is None:
+                    guard += (attribute, operator, None)
+                elif operator == "in":
+                    guard += (attribute, operator, tuple(map(type, value)))
+                    values += value
+                else:
+                    guard += (attribute, operator, value.__class__)
+                    values.append(value)
+        shape = (
+            write.kind,
+            write.event == "heartbeat",
+            tuple(write.set),
+            write.remove,
+            tuple(write.copy.items()) if write.copy else (),
+            tuple(write.increment) if write.increment else (),
+            tuple(write.add) if write.add else (),
+            tuple(guard),
+        )
+        plan = self._plans.get(shape)
+        if plan is None:
+            if len(self._plans) >= _MOST_PLANS:
+                self._plans.clear()
+            plan = self._plans[shape] = self._make(write)
+        for index in plan.sets:
+            if isinstance(values[index], (frozenset, set)):
+                values[index] = encode_set(values[index])
+        return plan, values
+
+    def _make(self, write: Write) -> Plan:
+        plan = Plan()
+        at = len(write.set) + len(write.increment) + len(write.add)
+        where, guard_takes, guard_sets = _where(write, at)
+        plan.sets = (*(i for i, name in enumerate(write.set) if name in SETS), *guard_sets)
+        if write.kind == "delete":
+            plan.change = f"DELETE FROM {self.name} {where}"
+            plan.change_takes = guard_takes
+            return plan
+        if write.kind == "put":
+            if "key" not in write.set:
+                raise ValueError(f"{write!r} puts a row without its key")
+            columns = ", ".join(map(quoted, write.set))
+            holes = ", ".join("?" * len(write.set))
+            # Only for the key: a conflict with an index that the user has added is an error, and not "it is there".
+            plan.insert = f"INSERT INTO {self.name} ({columns}) VALUES ({holes}) ON CONFLICT (`key`) DO NOTHING"
+            plan.insert_takes = len(write.set)
+            needs_absence = [all(each[:2] == ("key", "absent") for each in clause.any_of) for clause in write.guard]
+            plan.only_absent = all(needs_absence)
+            if any(needs_absence):
+                return plan
+            plan.is_one = False
+            changes = {name: ("?", (i,)) for i, name in enumerate(write.set)}
+            changes.update({name: ("NULL", ()) for name in ATTRIBUTES if name not in changes})
+            del changes["key"]
+        else:
+            changes = _changes(write)
+        plan.returns = write.event != "heartbeat"
+        sets = ", ".join(f"{quoted(name)} = {sql}" for name, (sql, _) in changes.items())
+        takes = tuple(index for _, each in changes.values() for index in each) + guard_takes
+        returning = " RETURNING *" if plan.returns else ""
+        # Where nothing changes, the row is still found, guarded and given back.
+        plan.change = f"UPDATE {self.name} SET {sets or '`key` = `key`'} {where}{returning}"
+        plan.change_takes = None if takes == tuple(range(len(takes))) else takes
+        return plan
+
+    # --- reads -------------------------------------------------------------------------------------------------------
+
+    def get(self, count: int, attributes: Sequence[str] | None) -> str:
+        """The rows of ``count`` keys."""
+        which = "= ?" if count == 1 else f"IN ({', '.join('?' * count)})"
+        return f"SELECT {_columns(attributes)} FROM {self.name} WHERE `key` {which}"
+
+    def page(
+        self,
+        partition: str,
+        limit: int,
+        after: Cursor | None,
+        newest_first: bool,
+        since: str | None,
+        until: str | None,
+        ready_ms: int | None,
+    ) -> tuple[str, list[Any]]:
+        """One row more than ``limit``, so that the end of the partition shows at once."""
+        # A row without update_time is in no index of DynamoDB; any text is >= ''.
+        where, values = ["`value` = ?", "`update_time` >= ?"], [partition, since or ""]
+        if until is not None:
+            where.append("`update_time` <= ?")
+            values.append(until)
+        if after is not None:
+            where.append(f"(`update_time`, `key`) {'<' if newest_first else '>'} (?, ?)")
+            values += after
+        more: list[Any] = [*values]
+        if ready_ms is not None:
+            where.append("(`ready_at` IS NULL OR `ready_at` <= ?)")
+            more.append(ready_ms)
+        way = " DESC" if newest_first else ""
+        more.append(limit + 1)
+        return (
+            f"SELECT * FROM {self.name} WHERE {' AND '.join(where)} ORDER BY `update_time`{way}, `key`{way} LIMIT ?",
+            more,
+        )
+
+    def count(self, partition: str, most: int | None) -> tuple[str, list[Any]]:
+        """How many rows a partition has, from the index alone."""
+        rows = f"FROM {self.name} WHERE `value` = ? AND `update_time` >= ''"
+        if most is None:
+            return f"SELECT count(*) {rows}", [partition]
+        return f"SELECT count(*) FROM (SELECT 1 {rows} LIMIT ?)", [partition, most + 1]
+
+    def scan(self, after: str | None, prefix: str, limit: int, attributes: Sequence[str] | None) -> tuple[str, list[Any]]:
+        """The next rows in the order of keys, whose key begins with ``prefix``, byte for byte."""
+        where, values = ["`key` >= ?"], [prefix]
+        if after is not None:
+            where, values = ["`key` > ?"], [after]
+        beyond = after_prefix(prefix)
+        if beyond is not None:
+            where.append("`key` < ?")
+            values.append(beyond)
+        sql = f"SELECT {_columns(attributes)} FROM {self.name} WHERE {' AND '.join(where)} ORDER BY `key` LIMIT ?"
+        return sql, [*values, limit]
+
+
+def after_prefix(prefix: str) -> str | None:
+    """The least text that is greater than every text with this prefix; None where there is none.
+
+    The order of code points is the order of UTF-8 bytes, in which SQLite compares.
+    """
+    for end in range(len(prefix), 0, -1):
+        code = ord(prefix[end - 1]) + 1
+        if code <= 0x10FFFF:
+            return prefix[: end - 1] + chr(0xE000 if 0xD800 <= code <= 0xDFFF else code)
+    return None
+
+
+def _columns(attributes: Sequence[str] | None) -> str:
+    if attributes is None:
+        return "*"
+    return ", ".join(map(quoted, dict.fromkeys(("key", *attributes))))
+
+
+def _changes(write: Write) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """Each changed column: its new value as SQL over the old row, and the values that it takes. The last word on a
+    column counts, in the order of ``core.writes.apply``."""
+    changes: dict[str, tuple[str, tuple[int, ...]]] = {}
+    for target, source in write.copy.items():
+        changes[target] = (quoted(source), ())
+    for index, name in enumerate(write.set):
+        changes[name] = ("?", (index,))
+    at = len(write.set)
+    for index, name in enumerate(write.increment, at):
+        changes[name] = (f"coalesce({quoted(name)}, 0) + ?", (index,))
+    at += len(write.increment)
+    for index, name in enumerate(write.add, at):
+        if name not in SETS:
+            raise ValueError(f"{write!r} adds to {name!r}, which is no set")
+        column = quoted(name)
+        # What somebody else has put there and is no JSON becomes one member, as decode_set reads it.
+        array = f"CASE WHEN {column} IS NULL THEN '[]' WHEN json_valid({column}) THEN {column} ELSE json_array({column}) END"
+        members = f"SELECT value FROM json_each({array}) UNION SELECT ? ORDER BY 1"
+        changes[name] = (f"(SELECT json_group_array(value) FROM ({members}))", (index,))
+    for name in write.remove:
+        changes[name] = ("NULL", ())
+    return changes
+
+
+def _where(write: Write, at: int) -> tuple[str, tuple[int, ...], tuple[int, ...]]:
+    """The WHERE of a write, the values it takes (the key is number ``at``, the guard's follow), and which are sets."""
+    terms, takes, sets = ["`key` = ?"], [at], []
+    at += 1
+    for clause in write.guard:
+        either = []
+        for attribute, operator, value in clause.any_of:
+            values = () if value is None else tuple(value) if operator == "in" else (value,)
+            sql, taken = _comparison(attribute, operator, values)
+            either.append(sql)
+            takes += [at + index for index in taken]
+            sets += [at + index for index in taken if isinstance(values[index], (frozenset, set))]
+            at += len(values)
+        terms.append(f"({' OR '.join(either)})" if either else "0")
+    return f"WHERE {' AND '.join(terms)}", tuple(takes), tuple(sets)
+
+
+def _comparison(attribute: str, operator: str, values: tuple[Any, ...]) -> tuple[str, tuple[int, ...]]:
+    """One comparison as SQL, and which of its values it takes.
+
+    ``+column`` has no affinity: the text '5' is not the number 5, whatever the type of the column.
+    """
+    column, is_set = quoted(attribute), attribute in SETS
+    if operator == "absent":
+        return f"{column} IS NULL", ()
+    if operator == "present":
+        return f"{column} IS NOT NULL", ()
+    if operator in ("=", "in"):
+        # A set is stored as text, but is no text.
+        same = tuple(i for i, value in enumerate(values) if value is not None and isinstance(value, (frozenset, set)) == is_set)
+        if not same:
+            return "0", ()
+        return (f"+{column} = ?" if len(same) == 1 else f"+{column} IN ({', '.join('?' * len(same))})"), same
+    if operator == "count<":
+        if not is_set:
+            raise ValueError(f"count< is for sets, and {attribute!r} is none")
+        size = f"CASE WHEN {column} IS NULL THEN 0 WHEN json_valid({column}) THEN json_array_length({column}) ELSE 1 END"
+        return f"({size}) < ?", (0,)
+    if operator in _ORDER:
+        if not values or is_set:
+            return "0", ()
+        text = "=" if isinstance(values[0], str) else "<>"
+        return f"(typeof({column}) {text} 'text' AND +{column} {operator} ?)", (0,)
+    raise ValueError(f"{operator!r} is not an operator of core.writes.OPERATORS")
+
+
+def take(values: Sequence[Any], indexes: tuple[int, ...] | None) -> Sequence[Any]:
+    """The values in a statement's order."""
+    return values if indexes is None else [values[index] for index in indexes]
+

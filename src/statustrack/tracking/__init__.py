@@ -1,0 +1,1 @@
+"""The API that people write against: tasks, executions, queries."""

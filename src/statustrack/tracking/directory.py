@@ -1,0 +1,167 @@
+"""The directory of a table, read and written: which shards a query must ask, which steps may write."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import weakref
+from collections.abc import Callable
+
+from statustrack.core import directory as core
+from statustrack.core.config import DEFAULT_SEP, DIRECTORY_KEY, RESERVED_USE_CASE, TrackerConfig
+from statustrack.core.errors import StorageUnavailableError
+from statustrack.engines.protocol import Applied, Engine, Refused, Unknown
+
+logger = logging.getLogger("statustrack")
+
+_lock = threading.Lock()
+_by_engine: weakref.WeakKeyDictionary[Engine, dict[str, TableDirectory]] = weakref.WeakKeyDictionary()
+
+
+def directory_of(engine: Engine, table: str) -> TableDirectory:
+    """The one directory object of a table in this process."""
+    tables = _by_engine.get(engine)
+    if tables is None:
+        with _lock:
+            tables = _by_engine.setdefault(engine, {})
+    found = tables.get(table)
+    if found is None:
+        with _lock:
+            found = tables.setdefault(table, TableDirectory(engine, table))
+    return found
+
+
+class TableDirectory:
+    """Reads and writes the directory item of one table."""
+
+    def __init__(self, engine: Engine, table: str) -> None:
+        self._engine_ref = weakref.ref(engine)
+        self.table = table
+        self._registered: set[int] = set()
+        self._kept: list[TrackerConfig] = []  # so that no id() in _registered is ever used again
+        self._lock = threading.Lock()
+        self._copy: core.Directory | None = None
+        self._copied_at = 0
+        self._warned = False
+
+    @property
+    def engine(self) -> Engine:
+        engine = self._engine_ref()
+        assert engine is not None, "the directory is reached through its engine"
+        return engine
+
+    def ensure(self, config: TrackerConfig, label: str) -> None:
+        """Make sure that the directory knows this step before it first writes: once per process, table and step.
+
+        :raises ConfigError: the step does not fit what the table holds.
+        """
+        if id(config) in self._registered:
+            return
+        with self._lock:
+            if id(config) in self._registered:
+                return
+            self._change(lambda directory: self._register(directory, config, label))
+            self._kept.append(config)
+            self._registered.add(id(config))
+
+    def _register(self, directory: core.Directory, config: TrackerConfig, label: str) -> bool:
+        changed, differences = core.register(directory, config, label)
+        if differences:
+            logger.info(
+                "%s of use case %s in table %s: %s", label, config.use_case_id, self.table, "; ".join(differences)
+            )
+        return changed
+
+    def read(self, max_age_seconds: float = 0.0) -> core.Directory:
+        """The directory as stored (consistent read), or a copy that is at most so old."""
+        now = self.engine.clock.boot()
+        copy = self._copy
+        if copy is not None and max_age_seconds and now - self._copied_at <= max_age_seconds * 1_000_000:
+            return copy
+        rows = self.engine.get(self.table, [DIRECTORY_KEY])
+        directory = core.parse(rows.get(DIRECTORY_KEY)) or core.Directory()
+        self._copy, self._copied_at = directory, now
+        return directory
+
+    def warn_if_incomplete(self, directory: core.Directory) -> None:
+        """Say once that a table which others wrote may have shards that nobody told us of."""
+        if not directory.complete and not self._warned:
+            self._warned = True
+            logger.warning(
+                "table %s was written before it had a directory: shards beyond those of the configured steps may be "
+                "missing "
+                "from listings. Run `statustrack init --adopt` (it reads the table once).",
+                self.table,
+            )
+
+    def create(self) -> None:
+        """Put an empty directory into a table that was just made: nobody else can have written to it."""
+        self._change(lambda directory: not directory.complete and _set_complete(directory))
+
+    def adopt(self) -> core.Directory:
+        """Read every row once, and note every use case, status and shard in it."""
+        seen = core.Directory()
+        known = self.read()
+        for row in self.engine.scan(self.table, attributes=("key", "value")):
+            key, value = row["key"], row.get("value")
+            if value is None or key.startswith(RESERVED_USE_CASE):
+                continue
+            use_case, entry = _use_case_of(value, known)
+            parts = value.rsplit(entry.sep, 2) if entry else []
+            if entry and len(parts) == 3 and parts[1].isdecimal() and parts[2].isdecimal():
+                shape = core.UseCaseEntry(entry.sep, len(parts[1]), len(parts[2]))
+                core.observe(seen, use_case, shape, int(parts[1]), int(parts[2]))
+
+        def change(directory: core.Directory) -> bool:
+            for name, entry in seen.use_cases.items():
+                for status, shard in entry.shards.items():
+                    core.observe(directory, name, entry, status, shard)
+            directory.complete = True
+            return True
+
+        return self._change(change)
+
+    def forget(self, use_case_id: str, codes: tuple[int, ...]) -> bool:
+        """Take a step that is gone for good out of the directory; its shard counts stay. True when it was there."""
+        gone: list[bool] = []
+
+        def change(directory: core.Directory) -> bool:
+            entry = directory.use_cases.get(use_case_id)
+            gone.append(entry is not None and entry.steps.pop(core.step_id(codes), None) is not None)
+            return gone[-1]
+
+        self._change(change)
+        return gone[-1]
+
+    def _change(self, change: Callable[[core.Directory], bool]) -> core.Directory:
+        """Compare and set, as often as others are quicker."""
+        cause: object = "others kept changing it"
+        for _ in range(50):
+            row = self.engine.get(self.table, [DIRECTORY_KEY]).get(DIRECTORY_KEY)
+            directory = core.parse(row) or core.Directory()
+            if not change(directory):
+                break
+            version = None if row is None else directory.version
+            outcome = self.engine.apply(self.table, [core.write(directory, self.engine.now(), version)])[0]
+            if isinstance(outcome, Applied):
+                break
+            if not isinstance(outcome, Refused):
+                cause = outcome.cause if isinstance(outcome, Unknown) else outcome.reason
+        else:
+            raise StorageUnavailableError(f"the directory of table {self.table!r} could not be written: {cause}")
+        self._copy, self._copied_at = directory, self.engine.clock.boot()
+        return directory
+
+
+def _set_complete(directory: core.Directory) -> bool:
+    directory.complete = True
+    return True
+
+
+def _use_case_of(value: str, known: core.Directory) -> tuple[str, core.UseCaseEntry | None]:
+    for name, entry in known.use_cases.items():
+        if value.startswith(name + entry.sep):
+            return name, entry
+    if DEFAULT_SEP in value:
+        return value.split(DEFAULT_SEP, 1)[0], core.UseCaseEntry(DEFAULT_SEP, 3, 3)
+    return "", None

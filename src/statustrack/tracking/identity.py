@@ -1,0 +1,30 @@
+"""Who this process is: the worker name that claims and notes carry, new with every process start (and fork)."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+import uuid
+
+_pid = 0
+_worker = ""
+
+
+def worker_name() -> str:
+    """``host:pid:8 hexadecimal digits``. The digits are new per process start: pids and host names come back."""
+    global _pid, _worker
+    pid = os.getpid()
+    if pid != _pid:
+        host = socket.gethostname().split(".", 1)[0][:24] or "host"
+        _worker, _pid = f"{host}:{pid}:{uuid.uuid4().hex[:8]}", pid
+    return _worker
+
+
+def operator_name() -> str:
+    """Who acts as an operator, for notes: ``user@host``."""
+    try:
+        user = getpass.getuser()
+    except Exception:  # no such user in a container: KeyError before 3.13, OSError since
+        user = "unknown"
+    return f"{user}@{socket.gethostname().split('.', 1)[0]}"[:80]

@@ -1,0 +1,149 @@
+"""The async twins: every verb that touches storage, under the same name with an ``a`` before it."""
+
+# These are parents of BaseTask whose methods are typed as BaseTask's (so that users get their own class back); mypy's
+# check that "self" is a supertype does not know that nobody else inherits from them.
+# mypy: disable-error-code="misc"
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from statustrack.tracking.results import Results
+from statustrack.tracking.threads import call_in_thread
+
+if TYPE_CHECKING:
+    from statustrack.tracking.bulk import CreateReport
+    from statustrack.tracking.task import BaseTask
+
+T = TypeVar("T", bound="BaseTask")
+
+#: How many tasks an async listing fetches in one hop to the pool.
+HOP = 100
+
+
+class AsyncResults(AsyncIterator[T]):
+    """The async form of :class:`Results`: ``async for task in ...``, ``await ....all()``, ``.one()``, ``.many(n)``."""
+
+    def __init__(self, results: Results[T]) -> None:
+        self._results = results
+        self._ready: list[T] = []
+        self._done = False
+
+    def __aiter__(self) -> AsyncResults[T]:
+        return self
+
+    async def __anext__(self) -> T:
+        if not self._ready and not self._done:
+            self._ready = (await call_in_thread(self._fetch, HOP))[::-1]
+        if not self._ready:
+            raise StopAsyncIteration
+        return self._ready.pop()
+
+    def _fetch(self, count: int) -> list[T]:
+        items: list[T] = []
+        for item in self._results:
+            items.append(item)
+            if len(items) == count:
+                return items
+        self._done = True
+        return items
+
+    async def one_or_none(self) -> T | None:
+        """The next task, or None when there is none."""
+        async for task in self:
+            return task
+        return None
+
+    async def one(self) -> T:
+        """The next task. Raises ``StopAsyncIteration`` when there is none."""
+        return await self.__anext__()
+
+    async def many(self, k: int) -> list[T]:
+        """The next ``k`` tasks (fewer at the end)."""
+        items: list[T] = []
+        while len(items) < k and (task := await self.one_or_none()) is not None:
+            items.append(task)
+        return items
+
+    async def all(self) -> list[T]:
+        """All remaining tasks."""
+        return [task async for task in self]
+
+
+class AsyncTwins:
+    """Each runs its synchronous twin in a pool of threads: the event loop is never blocked by storage."""
+
+    @classmethod
+    async def acreate(cls: type[T], task_id: str, data: dict[str, Any] | None = None, *, exist_ok: bool = False) -> T:
+        """Async twin of ``create``."""
+        return await call_in_thread(cls.create, task_id, data, exist_ok=exist_ok)
+
+    @classmethod
+    async def amake_and_save(cls: type[T], task_id: str, data: dict[str, Any] | None = None, **kwargs: Any) -> T:
+        """Async twin of ``make_and_save``."""
+        return await call_in_thread(cls.make_and_save, task_id, data, **kwargs)
+
+    @classmethod
+    async def aget(cls: type[T], task_id: str) -> T:
+        """Async twin of ``get``."""
+        return await call_in_thread(cls.get, task_id)
+
+    @classmethod
+    async def aget_one_or_none(cls: type[T], task_id: str, consistent_read: bool = False) -> T | None:
+        """Async twin of ``get_one_or_none``."""
+        return await call_in_thread(cls.get_one_or_none, task_id, consistent_read)
+
+    async def arefresh(self: T, consistent_read: bool = True) -> None:
+        """Async twin of ``refresh``."""
+        await call_in_thread(self.refresh, consistent_read)
+
+    async def asave(self: T, *, force: bool = False) -> None:
+        """Async twin of ``save``."""
+        await call_in_thread(self.save, force=force)
+
+    async def adelete(self: T, *, force: bool = False) -> None:
+        """Async twin of ``delete``."""
+        await call_in_thread(self.delete, force=force)
+
+    @classmethod
+    async def acreate_table(cls: type[T], wait: bool = False) -> None:
+        """Async twin of ``create_table``."""
+        await call_in_thread(cls.create_table, wait)
+
+    @classmethod
+    async def acreate_many(cls: type[T], items: Iterable[Any]) -> CreateReport:
+        """Async twin of ``create_many`` (the iterable is read in a thread)."""
+        return await call_in_thread(cls.create_many, items)
+
+    @classmethod
+    async def adelete_all(cls: type[T]) -> int:
+        """Async twin of ``delete_all``."""
+        return await call_in_thread(cls.delete_all)
+
+    @classmethod
+    async def adelete_tasks_by_use_case_id(cls: type[T], use_case_id: str | None = None, *, force: bool = False) -> int:
+        """Async twin of ``delete_tasks_by_use_case_id``."""
+        return await call_in_thread(cls.delete_tasks_by_use_case_id, use_case_id, force=force)
+
+    @classmethod
+    def aquery_by_status(cls: type[T], status: Any, *args: Any, **kwargs: Any) -> AsyncResults[T]:
+        """Async twin of ``query_by_status``: ``async for task in ...`` or ``await (...).all()``."""
+        return AsyncResults(cls.query_by_status(status, *args, **kwargs))
+
+    @classmethod
+    def aquery_for_unfinished(cls: type[T], *args: Any, **kwargs: Any) -> AsyncResults[T]:
+        """Async twin of ``query_for_unfinished``."""
+        return AsyncResults(cls.query_for_unfinished(*args, **kwargs))
+
+    @classmethod
+    async def acount_by_status(
+        cls: type[T], status: Any = None, use_case_id: str | None = None, *, most: int | None = None
+    ) -> dict[str, int]:
+        """Async twin of ``count_by_status``."""
+        return await call_in_thread(cls.count_by_status, status, use_case_id, most=most)
+
+    @classmethod
+    async def acount_tasks_by_use_case_id(cls: type[T], use_case_id: str | None = None) -> int:
+        """Async twin of ``count_tasks_by_use_case_id``."""
+        return await call_in_thread(cls.count_tasks_by_use_case_id, use_case_id)

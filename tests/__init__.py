@@ -1,0 +1,1 @@
+"""Tests of statustrack: the folders mirror src, and tests/engines/contract runs on each engine."""

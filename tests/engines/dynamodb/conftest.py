@@ -1,0 +1,47 @@
+"""An engine on DynamoDB Local with a table of its own, and a step to make writes with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from statustrack.core.config import TrackerConfig
+from statustrack.engines.dynamodb.engine import DynamoEngine
+from statustrack.engines.protocol import TableOptions
+from tests.dynamodb_local import REGION
+
+
+@pytest.fixture
+def make_engine(dynamodb_endpoint: str, aws_environment: None) -> Iterator[Callable[..., DynamoEngine]]:
+    made = []
+
+    def make(endpoint: str = dynamodb_endpoint, **more: Any) -> DynamoEngine:
+        engine = DynamoEngine(REGION, endpoint, **more)
+        engine.connection.patience_seconds = 2.0
+        made.append(engine)
+        return engine
+
+    yield make
+    for engine in made:
+        engine.close()
+
+
+@pytest.fixture
+def engine(make_engine: Callable[..., DynamoEngine]) -> DynamoEngine:
+    return make_engine()
+
+
+@pytest.fixture
+def table(engine: DynamoEngine, table_name: str) -> Iterator[str]:
+    """A table in which the engine has already heard of the time."""
+    assert engine.create_table(table_name, TableOptions())
+    engine.meter.__init__()  # type: ignore[misc]
+    yield table_name
+    engine.drop_table(table_name)
+
+
+@pytest.fixture
+def step() -> TrackerConfig:
+    return TrackerConfig.make("invoice", 10, 11, 12, 13, 14, lock_expire_seconds=60)

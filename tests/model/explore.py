@@ -1,0 +1,309 @@
+"""The search: every state that can be reached within the bounds of a scenario, with the invariants of each."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from statustrack.core.record import NOT_LOCKED
+from statustrack.core.writes import Row
+from tests.model import protocol
+from tests.model.protocol import IDLE, WAIT, Rules, Worker
+from tests.model.recovery import Recovery
+from tests.model.space import Space
+from tests.model.words import FOREIGN, Mutant, Result, Spec
+
+
+class Scenario(NamedTuple):
+    """What is explored, and how far."""
+
+    name: str
+    configs: Any
+    rows: tuple[tuple[str, Row | None, int], ...]  #: where it starts: a name, the row, ticks left to a foreign holder
+    workers: int = 2
+    tokens: int = 2
+    renewals: int = 1
+    kinds: tuple[str, ...] = ("heartbeat",)
+    finishes: tuple[str, ...] = ("succeed", "fail", "release")
+    operators: tuple[str, ...] = ()
+    operations: int = 0
+    copies: int = 1
+    delay: int = 3
+
+    def bounds(self) -> str:
+        """The bounds in words."""
+        told = [
+            f"{self.workers} workers x {len(self.configs)} steps x {self.tokens} claims x {self.renewals} renewals",
+            f"max_retry {self.configs[0].max_retry}",
+            f"{self.copies} delayed copies of up to {self.delay} ticks (a lease has 2)",
+            "ends: " + ", ".join(self.finishes),
+        ]
+        if self.operations:
+            told.append(f"{self.operations} of: " + ", ".join(self.operators))
+        return "; ".join(told)
+
+
+class State(NamedTuple):
+    """The row, everybody who acts on it, and what happened that the row need not tell."""
+
+    row: int
+    ghost: tuple[tuple[str, str], ...]  #: the attempts that were ended, and how; what operators did
+    workers: tuple[Worker, ...]
+    net: tuple[Spec, ...]  #: messages that nobody waits for, and that may arrive yet
+    operations: int
+    age: int  #: ticks since the beginning, as far as operators look
+    foreign: int  #: ticks for which a foreign holder still believes
+    copies: int
+
+
+class Report(NamedTuple):
+    """What a search found."""
+
+    scenario: Scenario
+    states: int
+    transitions: int
+    rows: int
+    seconds: float
+    problem: str | None
+    trace: list[str]
+    longest_recovery: int
+    complete: bool
+
+
+class Search:
+    """One scenario, and one mutant or none."""
+
+    def __init__(self, scenario: Scenario, mutant: Mutant | None = None) -> None:
+        self.scenario = scenario
+        self.space = Space(scenario.configs, scenario.delay, "redrive" in scenario.operators, mutant)
+        self.rules = Rules(scenario.tokens, scenario.renewals, scenario.kinds, scenario.finishes)
+        self.recovery = Recovery(self.space)
+        self._ticked: dict[Worker, Worker] = {}
+        self._sends: dict[tuple[int, Worker], list[Worker]] = {}
+
+    def starts(self) -> Iterator[tuple[str, State]]:
+        """The initial states."""
+        idle = tuple(Worker() for _ in range(self.scenario.workers))
+        for name, row, foreign in self.scenario.rows:
+            number = self.space.intern(row)
+            yield f"a task: {name}", State(number, (), idle, (), self.scenario.operations, 0, foreign, self.scenario.copies)
+
+    def run(self, most_states: int | None = None, most_seconds: float | None = None) -> Report:
+        """Breadth first, so that the first trace found is a shortest one."""
+        began, transitions, problem, place = time.monotonic(), 0, None, None
+        origin: dict[State, tuple[State | None, Any]] = {}
+        queue: deque[State] = deque()
+        for name, state in self.starts():
+            origin[state] = (None, name)
+            queue.append(state)
+        complete = True
+        while queue and problem is None:
+            if most_states is not None and len(origin) > most_states:
+                complete = False
+                break
+            if most_seconds is not None and transitions % 1024 == 0 and time.monotonic() - began > most_seconds:
+                complete = False
+                break
+            state = queue.popleft()
+            problem = self.check(state)
+            if problem is not None:
+                place = (state, None)
+                break
+            for action, after, problem in self.moves(state):
+                transitions += 1
+                if problem is not None:
+                    place = (state, action)
+                    break
+                if after not in origin:
+                    origin[after] = (state, action)
+                    queue.append(after)
+        trace = self._trace(origin, place) if place else []
+        seconds = time.monotonic() - began
+        return Report(
+            self.scenario, len(origin), transitions, len(self.space.rows), seconds, problem, trace, self.recovery.longest,
+            complete,
+        )  # fmt: skip
+
+    # --- one state ----------------------------------------------------------------------------------------------
+
+    def check(self, state: State) -> str | None:
+        """What is wrong with a state, whatever led to it."""
+        believers = [worker.token for worker in state.workers if worker.believes]
+        if state.foreign > 0 and state.row and (self.space.rows[state.row] or {}).get("lock") == FOREIGN:
+            believers.append(FOREIGN)
+        if len(believers) > 1:
+            return f"{' and '.join(believers)} hold the task at once"
+        row = self.space.rows[state.row]
+        for worker in state.workers:
+            if worker.believes and row is not None and row.get("lock") == worker.token:
+                left = self.space.lease_left(state.row, worker.step)
+                if left < worker.lease:
+                    return f"{worker.token} believes in {worker.lease} more ticks of its lease, the row says {left}"
+        return self.recovery.problem(state.row)
+
+    def moves(self, state: State) -> Iterator[tuple[Any, State, str | None]]:
+        """Everything that can happen next: what, the state after it, and what was wrong with it."""
+        space, row, net, copies = self.space, state.row, state.net, state.copies
+        older = self._tick(state)
+        if older != state:
+            yield ("tick",), older, None
+        for slot, me in enumerate(state.workers):
+            if me.phase != IDLE:
+                yield ("crash", slot), self._with(state, slot, Worker(used=me.used)), None
+            spec = me.request
+            if me.phase != WAIT or spec is None:
+                for each in self._sent(slot, me):
+                    yield ("send", slot, each.request), self._with(state, slot, each), None
+                continue
+            if copies:  # the request is delayed on its way: it may arrive at any time, beside what the worker resends
+                left = state._replace(net=_plus(net, spec), copies=copies - 1)
+                yield ("copy", slot, spec), left, None
+            if spec.event in protocol.RENEWALS:  # the block goes on without an answer
+                yield ("unanswered", slot, spec), self._with(state, slot, me._replace(phase=protocol.HOLD, request=None)), None
+            result = space.execute(spec, row)
+            after, problem = self._land(state, spec, result)
+            if result.applied and problem is None:
+                yield ("lands", slot, spec), after, None
+            out = any(each.token == spec.token for each in net) or self._names(result.row, spec.token)
+            worker, told = protocol.reply(space, me, result, out)
+            if told is not None and problem is None and (self._attempt(me), told) not in after.ghost:
+                problem = f"{spec.token} was told {told!r}, which was never recorded"
+            if told is not None and problem is None and not self._fits(spec, told):
+                problem = f"{spec.token} sent {spec.event} and was told {told!r}"
+            yield ("answer", slot, spec, result), self._with(after, slot, worker), problem
+        for place, spec in enumerate(net):
+            if place and net[place - 1] == spec:
+                continue
+            rest = net[:place] + net[place + 1 :]
+            result = space.execute(spec, row)
+            after, problem = self._land(state, spec, result)
+            if result.mine and spec.event in ("redrive", "ignore", "evict") and (spec.token, spec.event) not in state.ghost:
+                problem = f"{spec.event} took somebody else's write for its own"
+            if result.applied or problem:
+                yield ("arrives", spec, result), after._replace(net=rest), problem
+                if copies and not problem:
+                    yield ("twice", spec, result), after._replace(copies=copies - 1), None
+            else:
+                yield ("dropped", spec, result), state._replace(net=rest), None
+        if state.operations:
+            yield from self._operate(state)
+
+    def _operate(self, state: State) -> Iterator[tuple[Any, State, str | None]]:
+        """An operator reads the row, decides, and sends."""
+        row = self.space.rows[state.row]
+        name = f"op{state.operations}"
+        for event in self.scenario.operators:
+            for step, config in enumerate(self.space.configs):
+                if event == "create":
+                    wanted = step == 0
+                elif row is None:
+                    wanted = False
+                elif event in ("evict", "edit"):
+                    wanted = row["status"] == config.in_progress_status
+                elif event == "redrive":
+                    wanted = row["status"] in (config.failed_status, config.ignored_status) and state.age < self.space.delay
+                elif event == "ignore":
+                    wanted = row["status"] in (config.pending_status, config.failed_status)
+                else:
+                    wanted = row["status"] in config.codes and (event == "too_large" or row["lock"] == NOT_LOCKED)
+                if wanted:
+                    token = "edit" if event == "edit" else name
+                    spec = Spec(event, step, token, -1 if event == "create" else state.row, state.age, 0)
+                    yield ("operator", spec), state._replace(net=_plus(state.net, spec), operations=state.operations - 1), None
+
+    # --- parts --------------------------------------------------------------------------------------------------
+
+    def _land(self, state: State, spec: Spec, result: Result) -> tuple[State, str | None]:
+        """The state after a write was carried out, nobody having been told."""
+        if not result.applied:
+            return state, (result.problems[0] if result.problems else None)
+        problem = result.problems[0] if result.problems else None
+        ghost = state.ghost
+        if result.ended is not None:
+            if any(token == result.ended[0] for token, _ in ghost):
+                problem = problem or f"attempt {result.ended[0]} ended twice"
+            ghost = tuple(sorted({*ghost, result.ended}))
+        if spec.event in ("redrive", "ignore", "evict"):
+            ghost = tuple(sorted({*ghost, (spec.token, spec.event)}))
+        lock = (self.space.rows[state.row] or {}).get("lock")
+        if lock == FOREIGN and state.foreign and spec.event not in ("late_result", "edit"):
+            problem = problem or f"{spec.event} while a foreign holder's lease stands"
+        return state._replace(row=result.row, ghost=ghost), problem
+
+    def _attempt(self, me: Worker) -> str:
+        return f"{(self.space.rows[me.held] or {}).get('attempt')} {me.token}"
+
+    def _fits(self, spec: Spec, told: str) -> bool:
+        expected = protocol.FINISHES[spec.event]
+        return told == expected or (spec.event == "fail" and told == "ignored")
+
+    def _names(self, number: int, token: str) -> bool:
+        row = self.space.rows[number]
+        return row is not None and (row.get("lock") == token or f'"{token}"' in row.get("attempts", ""))
+
+    def _sent(self, slot: int, me: Worker) -> list[Worker]:
+        known = self._sends.get((slot, me))
+        if known is None:
+            known = self._sends[slot, me] = list(protocol.sends(self.space, self.rules, slot, me))
+        return known
+
+    def _with(self, state: State, slot: int, worker: Worker) -> State:
+        workers = state.workers
+        return state._replace(workers=(*workers[:slot], worker, *workers[slot + 1 :]))
+
+    def _tick(self, state: State) -> State:
+        workers = []
+        for worker in state.workers:
+            after = self._ticked.get(worker)
+            if after is None:
+                after = self._ticked[worker] = protocol.tick(self.space, worker)
+            workers.append(after)
+        net = state.net
+        if net:
+            net = tuple(spec._replace(age=spec.age + 1) for spec in net if spec.age < self.space.delay)
+        age = min(state.age + 1, self.space.delay) if state.operations else 0
+        return state._replace(
+            row=self.space.older(state.row), workers=tuple(workers), net=net, age=age, foreign=max(0, state.foreign - 1)
+        )
+
+    def _trace(self, origin: dict[State, tuple[State | None, Any]], place: tuple[State, Any]) -> list[str]:
+        state, action = place
+        lines = [told(action)] if action else []
+        step: State | None = state
+        while step is not None:
+            step, action = origin[step]
+            lines.append(action if step is None else told(action))
+        return lines[::-1]
+
+
+def _plus(net: tuple[Spec, ...], spec: Spec) -> tuple[Spec, ...]:
+    return tuple(sorted((*net, spec)))
+
+
+def told(action: Any) -> str:
+    """One line of a trace."""
+    kind, rest = action[0], action[1:]
+    if kind == "tick":
+        return "a tick passes"
+    if kind == "operator":
+        return f"an operator reads the task and sends {rest[0].event}"
+    if kind in ("arrives", "twice", "dropped"):
+        spec, result = rest
+        left = " (and will once more)" if kind == "twice" else ""
+        return f"{spec.event} of {spec.token} arrives, {spec.age} ticks late: {_what(result)}{left}"
+    slot, *rest = rest
+    if kind == "crash":
+        return f"worker {slot} crashes"
+    spec = rest[0]
+    if kind == "answer":
+        return f"worker {slot}: {spec.event} {_what(rest[1])}, and it learns so"
+    words = {
+        "send": "sends", "copy": "a copy is delayed of", "lands": "an answer is lost: landed", "unanswered": "goes on without an answer to",
+    }  # fmt: skip
+    return f"worker {slot}: {words[kind]} {spec.event} ({spec.token})"
+
+
+def _what(result: Result) -> str:
+    return "landed" if result.applied else "had landed before" if result.mine else "is refused"

@@ -1,0 +1,118 @@
+"""How a worker behaves: what it may send next, and what it makes of a reply. The API layer keeps to the same protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from statustrack.core.lifecycle import lease_is_over
+from tests.model.space import Space
+from tests.model.words import FINISHES, LEASE, LOSSES, NOW, Result, Spec
+
+IDLE, WAIT, HOLD, SAW = range(4)
+
+
+class Worker(NamedTuple):
+    """One worker. A crash makes it idle: what comes after is another process, with other tokens."""
+
+    phase: int = IDLE
+    used: int = 0  #: lock tokens it has taken
+    token: str = ""
+    held: int = 0  #: the after-image of its claim; the observed row when it saw a lease that was over
+    lease: int = 0  #: ticks for which it still believes to hold the task
+    renewals: int = 0
+    step: int = 0
+    request: Spec | None = None  #: what it waits for an answer to; it resends this until it learns what became of it
+
+    @property
+    def believes(self) -> bool:
+        """Its block runs, and by its own count its lease is not over."""
+        return self.lease > 0 and (self.phase == HOLD or (self.request is not None and self.request.event in RENEWALS))
+
+
+RENEWALS = ("heartbeat", "update")
+
+
+class Rules(NamedTuple):
+    """The bounds of a worker."""
+
+    tokens: int  #: claims and take-overs of each worker
+    renewals: int  #: of each claim
+    kinds: tuple[str, ...]  #: of renewals
+    finishes: tuple[str, ...]
+
+
+def sends(space: Space, rules: Rules, slot: int, me: Worker) -> Iterator[Worker]:
+    """What a worker may send next; each is the worker as it waits for the answer."""
+    if me.phase == IDLE and me.used < rules.tokens:
+        token = f"c{slot}_{me.used}"
+        for step in range(len(space.configs)):
+            yield Worker(WAIT, me.used + 1, token, 0, 0, rules.renewals, step, Spec("claim", step, token, -1, 0, 0))
+    elif me.phase == SAW and me.used < rules.tokens:
+        token = f"t{slot}_{me.used}"
+        spec = Spec("take_over", me.step, token, me.held, 0, 0)
+        yield Worker(WAIT, me.used + 1, token, 0, 0, rules.renewals, me.step, spec)
+    elif me.phase == HOLD:
+        if me.renewals and me.lease > 0:
+            for kind in rules.kinds:
+                spec = Spec(kind, me.step, me.token, me.held, rules.renewals - me.renewals, 0)
+                yield me._replace(phase=WAIT, renewals=me.renewals - 1, request=spec)
+        for finish in rules.finishes:
+            yield me._replace(phase=WAIT, request=Spec(finish, me.step, me.token, me.held, 0, 0))
+
+
+def reply(space: Space, me: Worker, result: Result, token_is_out: bool) -> tuple[Worker, str | None]:
+    """What a worker makes of the answer to its request, and the outcome that it was told, if any.
+
+    ``token_is_out``: copies of its request are still under way, or the row names it: the token is used up.
+    """
+    spec = me.request
+    assert spec is not None
+    landed, row = result.applied or result.mine, space.rows[result.row]
+    idle = Worker(used=me.used)
+    if spec.event in ("claim", "take_over"):
+        if landed and row is not None and row["lock"] == me.token:
+            held, left = space.stripped(result.row), LEASE - spec.age
+            if left <= 0:  # answered after its lease: not entered, but given back
+                back = Spec("give_back", me.step, me.token, held, 0, 0)
+                return me._replace(held=held, lease=0, request=back), None
+            return me._replace(phase=HOLD, held=held, lease=left, request=None), None
+        if landed or token_is_out:
+            unused = idle
+        else:
+            unused = idle._replace(used=me.used - 1)
+        if spec.event == "claim" and row is not None and lease_is_over(space.configs[me.step], row, NOW):
+            return unused._replace(phase=SAW, held=result.row, step=me.step), None
+        return unused, None
+    if spec.event == "late_result":
+        return idle, None
+    if spec.event in RENEWALS:
+        if landed:
+            return me._replace(phase=HOLD, lease=max(me.lease, LEASE - spec.age), request=None), None
+        if row is not None and row.get("lock") == me.token:
+            return me._replace(phase=HOLD, request=None), None
+    elif landed:
+        told = space.outcome(result.row, me.token, me.held)
+        if spec.event == "give_back":
+            return idle, None
+        if told not in LOSSES:
+            return idle, told or "nothing"
+    if spec.event == "give_back":
+        return idle, None
+    return me._replace(lease=0, request=Spec("late_result", me.step, me.token, me.held, 0, 0)), None
+
+
+def tick(space: Space, me: Worker) -> Worker:
+    """The same worker, one tick later. One that got no answer for longer than a message can live has crashed."""
+    if me.phase == SAW:
+        return me._replace(held=space.older(me.held))
+    if me.request is not None:
+        if me.request.age >= space.delay:
+            return Worker(used=me.used)
+        return me._replace(lease=max(0, me.lease - 1), request=me.request._replace(age=me.request.age + 1))
+    return me._replace(lease=me.lease - 1) if me.lease > 0 else me
+
+
+def is_finish(spec: Spec) -> bool:
+    """Whether a write ends an attempt for its holder."""
+    return spec.event in FINISHES

@@ -1,0 +1,6 @@
+class UserError(Exception):
+    pass
+
+with Step2.start(task_id, debug=True) as exec_ctx:
+    exec_ctx.set_data({"version": 2})
+    raise UserError("something is wrong!")

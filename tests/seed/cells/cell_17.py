@@ -1,0 +1,2 @@
+with Step2.start(task_id, debug=True) as exec_ctx:
+    exec_ctx.set_data({"version": 3})

@@ -1,0 +1,8 @@
+step2 = exec_ctx.task
+# this is the same as the above
+# step2 = Step2.get_one_or_none(task_id=task_id)
+
+rprint(step2.to_dict())
+print(f"{step2.status_name = }")
+print(f"{step2.is_locked() = }")
+print(f"{step2.data = }") # should be v3

@@ -1,0 +1,7 @@
+print("after the 1th attempt, the task is:")
+step1 = Step1.get_one_or_none(task_id=task_id)
+# rprint(step1.to_dict())
+print(f"{step1.status_name = }")
+print(f"{step1.retry = }")
+print("errors:")
+rprint(step1.errors)

@@ -1,0 +1,2 @@
+with Step1.start(task_id=task_id, debug=True):
+    raise UserError()
