@@ -168,6 +168,9 @@ class DynamoDBLocal:
         raise DynamoDBLocalUnavailable(f"DynamoDB Local does not start on port {port}:\n{said[-2000:]}")
 
     def _launch(self, port: int) -> bool:
+        if is_taken(port):  # the other server's answers would look like ours
+            self._log = b"The port is taken by another program."
+            return False
         java = find_java()
         command = [
             java,
@@ -210,13 +213,21 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def is_taken(port: int) -> bool:
+    """Whether somebody listens on the port."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
 def answers_in_time(process: subprocess.Popen[bytes], port: int) -> bool:
     """Whether the server lists its tables before it ends or the time is over."""
     give_up = time.monotonic() + START_SECONDS
     while process.poll() is None and time.monotonic() < give_up:
         if lists_tables(port):
-            # On a port that another server already holds, ours ends within moments: look once more.
-            return process.poll() is None
+            return True
         time.sleep(0.05)
     return False
 

@@ -34,6 +34,8 @@ METHODS = {
 DEFAULTS: dict[tuple[str, str], Any] = {
     ("BaseTask.query_by_status", "limit"): None,
     ("BaseTask.query_for_unfinished", "limit"): None,
+    # A refresh is asked for to see what is there now; half a read unit is not worth seeing what was there before.
+    ("BaseTask.refresh", "consistent_read"): True,
 }
 
 #: Where an argument that the original requires may have a default here, whichever it is.

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from statustrack.core.record import NOT_LOCKED
 from statustrack.core.writes import Row
 from tests.model import protocol
+from tests.model.canon import Canon
 from tests.model.protocol import IDLE, WAIT, Rules, Worker
 from tests.model.recovery import Recovery
 from tests.model.space import Space
@@ -49,13 +50,13 @@ class State(NamedTuple):
     """The row, everybody who acts on it, and what happened that the row need not tell."""
 
     row: int
-    ghost: tuple[tuple[str, str], ...]  #: the attempts that were ended, and how; what operators did
+    ghost: tuple[tuple[int, str, str], ...]  #: the attempts that were ended, and how; what operators did
     workers: tuple[Worker, ...]
     net: tuple[Spec, ...]  #: messages that nobody waits for, and that may arrive yet
     operations: int
     age: int  #: ticks since the beginning, as far as operators look
     foreign: int  #: ticks for which a foreign holder still believes
-    copies: int
+    copies: int  #: that may still be made; not counted where only how many are under way is bounded
 
 
 class Report(NamedTuple):
@@ -80,6 +81,7 @@ class Search:
         self.space = Space(scenario.configs, scenario.delay, "redrive" in scenario.operators, mutant)
         self.rules = Rules(scenario.tokens, scenario.renewals, scenario.kinds, scenario.finishes)
         self.recovery = Recovery(self.space)
+        self.canon = None if scenario.tokens else Canon(self.space)
         self._ticked: dict[Worker, Worker] = {}
         self._sends: dict[tuple[int, Worker], list[Worker]] = {}
 
@@ -93,10 +95,10 @@ class Search:
     def run(self, most_states: int | None = None, most_seconds: float | None = None) -> Report:
         """Breadth first, so that the first trace found is a shortest one."""
         began, transitions, problem, place = time.monotonic(), 0, None, None
-        origin: dict[State, tuple[State | None, Any]] = {}
+        origin: dict[State, Any] = {}
         queue: deque[State] = deque()
         for name, state in self.starts():
-            origin[state] = (None, name)
+            origin[state] = (None, name, None)
             queue.append(state)
         complete = True
         while queue and problem is None:
@@ -116,8 +118,11 @@ class Search:
                 if problem is not None:
                     place = (state, action)
                     break
+                order = None
+                if self.canon is not None:
+                    after, order = self._canonical(after)
                 if after not in origin:
-                    origin[after] = (state, action)
+                    origin[after] = (state, action, order)
                     queue.append(after)
         trace = self._trace(origin, place) if place else []
         seconds = time.monotonic() - began
@@ -145,7 +150,10 @@ class Search:
 
     def moves(self, state: State) -> Iterator[tuple[Any, State, str | None]]:
         """Everything that can happen next: what, the state after it, and what was wrong with it."""
-        space, row, net, copies = self.space, state.row, state.net, state.copies
+        space, row, net = self.space, state.row, state.net
+        counted = self.canon is None
+        copies = state.copies if counted else self.scenario.copies - len(net)
+        fewer = copies - 1 if counted else 0
         older = self._tick(state)
         if older != state:
             yield ("tick",), older, None
@@ -158,7 +166,7 @@ class Search:
                     yield ("send", slot, each.request), self._with(state, slot, each), None
                 continue
             if copies:  # the request is delayed on its way: it may arrive at any time, beside what the worker resends
-                left = state._replace(net=_plus(net, spec), copies=copies - 1)
+                left = state._replace(net=_plus(net, spec), copies=fewer)
                 yield ("copy", slot, spec), left, None
             if spec.event in protocol.RENEWALS:  # the block goes on without an answer
                 yield ("unanswered", slot, spec), self._with(state, slot, me._replace(phase=protocol.HOLD, request=None)), None
@@ -168,7 +176,7 @@ class Search:
                 yield ("lands", slot, spec), after, None
             out = any(each.token == spec.token for each in net) or self._names(result.row, spec.token)
             worker, told = protocol.reply(space, me, result, out)
-            if told is not None and problem is None and (self._attempt(me), told) not in after.ghost:
+            if told is not None and problem is None and (self._attempt(me), me.token, told) not in after.ghost:
                 problem = f"{spec.token} was told {told!r}, which was never recorded"
             if told is not None and problem is None and not self._fits(spec, told):
                 problem = f"{spec.token} sent {spec.event} and was told {told!r}"
@@ -179,12 +187,12 @@ class Search:
             rest = net[:place] + net[place + 1 :]
             result = space.execute(spec, row)
             after, problem = self._land(state, spec, result)
-            if result.mine and spec.event in ("redrive", "ignore", "evict") and (spec.token, spec.event) not in state.ghost:
+            if result.mine and spec.event in ("redrive", "ignore", "evict") and (0, spec.token, spec.event) not in state.ghost:
                 problem = f"{spec.event} took somebody else's write for its own"
             if result.applied or problem:
                 yield ("arrives", spec, result), after._replace(net=rest), problem
                 if copies and not problem:
-                    yield ("twice", spec, result), after._replace(copies=copies - 1), None
+                    yield ("twice", spec, result), after._replace(copies=fewer), None
             else:
                 yield ("dropped", spec, result), state._replace(net=rest), None
         if state.operations:
@@ -222,18 +230,18 @@ class Search:
         problem = result.problems[0] if result.problems else None
         ghost = state.ghost
         if result.ended is not None:
-            if any(token == result.ended[0] for token, _ in ghost):
-                problem = problem or f"attempt {result.ended[0]} ended twice"
+            if any(each[:2] == result.ended[:2] for each in ghost):
+                problem = problem or f"attempt {result.ended[0]} of {result.ended[1]} ended twice"
             ghost = tuple(sorted({*ghost, result.ended}))
         if spec.event in ("redrive", "ignore", "evict"):
-            ghost = tuple(sorted({*ghost, (spec.token, spec.event)}))
+            ghost = tuple(sorted({*ghost, (0, spec.token, spec.event)}))
         lock = (self.space.rows[state.row] or {}).get("lock")
         if lock == FOREIGN and state.foreign and spec.event not in ("late_result", "edit"):
             problem = problem or f"{spec.event} while a foreign holder's lease stands"
         return state._replace(row=result.row, ghost=ghost), problem
 
-    def _attempt(self, me: Worker) -> str:
-        return f"{(self.space.rows[me.held] or {}).get('attempt')} {me.token}"
+    def _attempt(self, me: Worker) -> int:
+        return int((self.space.rows[me.held] or {})["attempt"])
 
     def _fits(self, spec: Spec, told: str) -> bool:
         expected = protocol.FINISHES[spec.event]
@@ -268,22 +276,30 @@ class Search:
             row=self.space.older(state.row), workers=tuple(workers), net=net, age=age, foreign=max(0, state.foreign - 1)
         )
 
-    def _trace(self, origin: dict[State, tuple[State | None, Any]], place: tuple[State, Any]) -> list[str]:
-        state, action = place
-        lines = [told(action)] if action else []
-        step: State | None = state
-        while step is not None:
-            step, action = origin[step]
-            lines.append(action if step is None else told(action))
-        return lines[::-1]
+    def _canonical(self, state: State) -> tuple[State, tuple[int, ...]]:
+        assert self.canon is not None
+        names, order, workers, net, ghost = self.canon.rename(state.row, state.workers, state.net, state.ghost)
+        return state._replace(row=names.row(state.row), workers=workers, net=net, ghost=ghost, copies=0), order
+
+    def _trace(self, origin: dict[State, Any], place: tuple[State, Any]) -> list[str]:
+        path = [(place[1], None)] if place[1] else []
+        state: State | None = place[0]
+        while state is not None:
+            state, action, order = origin[state]
+            path.append((action, order))
+        lines, who = [path.pop()[0]], list(range(self.scenario.workers))
+        for action, order in reversed(path):
+            lines.append(told(action, who))
+            who = [who[place] for place in order] if order else who
+        return lines
 
 
 def _plus(net: tuple[Spec, ...], spec: Spec) -> tuple[Spec, ...]:
     return tuple(sorted((*net, spec)))
 
 
-def told(action: Any) -> str:
-    """One line of a trace."""
+def told(action: Any, who: list[int]) -> str:
+    """One line of a trace; ``who`` gives workers back the numbers that they began with."""
     kind, rest = action[0], action[1:]
     if kind == "tick":
         return "a tick passes"
@@ -292,8 +308,9 @@ def told(action: Any) -> str:
     if kind in ("arrives", "twice", "dropped"):
         spec, result = rest
         left = " (and will once more)" if kind == "twice" else ""
-        return f"{spec.event} of {spec.token} arrives, {spec.age} ticks late: {_what(result)}{left}"
+        return f"a late {spec.event} ({spec.token}) arrives, {spec.age} ticks late: {_what(result)}{left}"
     slot, *rest = rest
+    slot = who[slot]
     if kind == "crash":
         return f"worker {slot} crashes"
     spec = rest[0]

@@ -36,7 +36,7 @@ RENEWALS = ("heartbeat", "update")
 class Rules(NamedTuple):
     """The bounds of a worker."""
 
-    tokens: int  #: claims and take-overs of each worker
+    tokens: int  #: claims and take-overs of each worker; 0: not counted
     renewals: int  #: of each claim
     kinds: tuple[str, ...]  #: of renewals
     finishes: tuple[str, ...]
@@ -44,14 +44,16 @@ class Rules(NamedTuple):
 
 def sends(space: Space, rules: Rules, slot: int, me: Worker) -> Iterator[Worker]:
     """What a worker may send next; each is the worker as it waits for the answer."""
-    if me.phase == IDLE and me.used < rules.tokens:
-        token = f"c{slot}_{me.used}"
+    more = me.used < rules.tokens or not rules.tokens
+    used = me.used + 1 if rules.tokens else 0
+    if me.phase == IDLE and more:
+        token = f"w{slot}_{me.used}" if rules.tokens else f"w_{slot}"
         for step in range(len(space.configs)):
-            yield Worker(WAIT, me.used + 1, token, 0, 0, rules.renewals, step, Spec("claim", step, token, -1, 0, 0))
-    elif me.phase == SAW and me.used < rules.tokens:
-        token = f"t{slot}_{me.used}"
+            yield Worker(WAIT, used, token, 0, 0, rules.renewals, step, Spec("claim", step, token, -1, 0, 0))
+    elif me.phase == SAW and more:
+        token = f"w{slot}_{me.used}" if rules.tokens else f"w_{slot}"
         spec = Spec("take_over", me.step, token, me.held, 0, 0)
-        yield Worker(WAIT, me.used + 1, token, 0, 0, rules.renewals, me.step, spec)
+        yield Worker(WAIT, used, token, 0, 0, rules.renewals, me.step, spec)
     elif me.phase == HOLD:
         if me.renewals and me.lease > 0:
             for kind in rules.kinds:
@@ -77,10 +79,7 @@ def reply(space: Space, me: Worker, result: Result, token_is_out: bool) -> tuple
                 back = Spec("give_back", me.step, me.token, held, 0, 0)
                 return me._replace(held=held, lease=0, request=back), None
             return me._replace(phase=HOLD, held=held, lease=left, request=None), None
-        if landed or token_is_out:
-            unused = idle
-        else:
-            unused = idle._replace(used=me.used - 1)
+        unused = idle if landed or token_is_out else idle._replace(used=max(0, me.used - 1))
         if spec.event == "claim" and row is not None and lease_is_over(space.configs[me.step], row, NOW):
             return unused._replace(phase=SAW, held=result.row, step=me.step), None
         return unused, None

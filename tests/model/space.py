@@ -32,7 +32,6 @@ class Space:
     ) -> None:
         self.configs = configs
         self.delay = delay  #: no message is older than this
-        self.floor = 2 * delay + LEASE + 2  #: times older than this are all the same
         self.redrives = redrives
         self.mutant = mutant
         self.rows: list[Row | None] = [None]  # row 0 is the absent one
@@ -60,7 +59,9 @@ class Space:
     def _canonical(self, row: Row, ticks: int) -> Row:
         row = dict(row)
         back = ticks * TICK
-        oldest = NOW - self.floor * TICK
+        # Times older than any message can tell apart are all the same: a guard compares them with its sending, less a
+        # lease for lock_time; a redrive compares update_time with its begin.
+        oldest = NOW - self.delay * TICK
         for name, unit in (("lease_until", 1000), ("ready_at", 1000), ("expire_at", 1_000_000)):
             if name in row:
                 row[name] = max(row[name] - back // unit, oldest // unit)
@@ -68,11 +69,9 @@ class Space:
         if "lock_time" in row:
             # lock_time says something only of a lock without lease_until (and of odd rows that nobody claimed here).
             matters = held and ("lease_until" not in row or row["status"] not in {c.in_progress_status for c in self.configs})
-            row["lock_time"] = times.to_text(max(times.from_text(row["lock_time"]) - back, oldest)) if matters else NOW_TEXT
+            row["lock_time"] = _aged(row["lock_time"], back, self.delay + LEASE + 1) if matters else NOW_TEXT
         if "update_time" in row:
-            row["update_time"] = (
-                times.to_text(max(times.from_text(row["update_time"]) - back, oldest)) if self.redrives else NOW_TEXT
-            )
+            row["update_time"] = _aged(row["update_time"], back, 2 * self.delay + 1) if self.redrives else NOW_TEXT
         for name in ("start_time", "create_time"):
             if name in row:
                 row[name] = NOW_TEXT
@@ -92,11 +91,11 @@ class Space:
         return number
 
     def stripped(self, number: int) -> int:
-        """A claim's after-image as its worker keeps it: no event of a holder looks at the times in it."""
+        """A claim's after-image as its worker keeps it, less what no event of a holder looks at."""
         after = self._stripped.get(number)
         if after is None:
             row = dict(self.rows[number] or {})
-            for name in ("lease_until", "ready_at", "expire_at"):
+            for name in ("lease_until", "ready_at", "expire_at", "data", "late_results"):
                 row.pop(name, None)
             row["update_time"] = row["lock_time"] = NOW_TEXT
             after = self._stripped[number] = self.intern(row)
@@ -153,18 +152,22 @@ class Space:
         return Result(True, False, self.intern(after), _ended(row, after, spec), problems)
 
 
+def _aged(text: str, back: int, most_ticks: int) -> str:
+    return times.to_text(max(times.from_text(text) - back, NOW - most_ticks * TICK))
+
+
 def _timeless_note(row: Row, now: int, *arguments: Any, **more: Any) -> str:
     return with_note(row, NOW, *arguments, **more)
 
 
-def _ended(row: Row | None, after: Row | None, spec: Spec) -> tuple[str, str] | None:
+def _ended(row: Row | None, after: Row | None, spec: Spec) -> tuple[int, str, str] | None:
     lock = (row or {}).get("lock")
     if row is None or lock in (None, NOT_LOCKED, FOREIGN) or (after or {}).get("lock") == lock:
         return None
     recorded = attempts_of(after) if after else []
     last = recorded[-1] if recorded else None
     recorded_now = last is not None and last.token == lock and spec.event != "give_back"
-    return f"{row['attempt']} {lock}", last.outcome if recorded_now else spec.event
+    return (row["attempt"], lock, last.outcome if recorded_now else spec.event)
 
 
 def _without(write: Write, mutant: Mutant) -> Write:
@@ -205,7 +208,7 @@ def _build(space: Space, spec: Spec) -> Write:
         )  # fmt: skip
     if event == "late_result":
         assert held is not None
-        return lifecycle.late_result(KEY, lifecycle.late_entry({**held, "lock": token}, config, "failed", NOW, ""))
+        return lifecycle.late_result(KEY, f"{held['attempt']} {token}")
     if event == "create":
         return lifecycle.create({**new_row(space.configs[0]), "create_id": token})
     row = space.rows[space.older(number, age)]

@@ -45,7 +45,7 @@ class Result(NamedTuple):
     applied: bool  #: the guard held
     mine: bool  #: refused, but it had landed before
     row: int
-    ended: tuple[str, str] | None  #: an attempt (number and lock token) that it ended, and how
+    ended: tuple[int, str, str] | None  #: an attempt (number and lock token) that it ended, and how
     problems: tuple[str, ...]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 import os
@@ -22,6 +21,8 @@ from statustrack.tracking.threads import run_in_thread, run_shielded
 from statustrack.tracking.trace import Trace, log
 
 if TYPE_CHECKING:
+    import asyncio
+
     from statustrack.tracking.task import BaseTask
 
 T = TypeVar("T", bound="BaseTask")
@@ -65,7 +66,7 @@ class Attempt(Generic[T]):
         ctx = self._ctx
         if ctx is not None:
             ctx._hold.on_lost = None
-        if self._cancelled_for_loss and isinstance(error, asyncio.CancelledError) and ctx is not None:
+        if self._cancelled_for_loss and ctx is not None and _is_cancellation(error):
             # We cancelled the block ourselves, because its lease is lost: for its surroundings that is an error.
             if self._async_task is not None and sys.version_info >= (3, 11):
                 self._async_task.uncancel()
@@ -77,6 +78,8 @@ class Attempt(Generic[T]):
 
     def _watch(self, ctx: ExecutionContext[T]) -> None:
         """A lost lease cancels the asyncio task that runs the block."""
+        import asyncio  # only where async code runs: it is the dearest import of all
+
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         self._async_task = task
 
@@ -145,4 +148,12 @@ class Start(Attempt[T]):
 
     def _undo(self, ctx: ExecutionContext[T]) -> None:
         """The awaiting task was cancelled while the claim was under way: give the task back."""
+        import asyncio
+
         self.__exit__(asyncio.CancelledError, asyncio.CancelledError(), None)
+
+
+def _is_cancellation(error: BaseException | None) -> bool:
+    import asyncio
+
+    return isinstance(error, asyncio.CancelledError)

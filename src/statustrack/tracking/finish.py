@@ -3,7 +3,6 @@ recorded."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 import random
@@ -49,7 +48,7 @@ def is_failure(error: BaseException) -> bool:
     does: a script that ends so would else be released for ever."""
     if isinstance(error, SystemExit):
         return error.code not in (None, 0)
-    return isinstance(error, Exception) and not isinstance(error, (TaskInstruction, asyncio.CancelledError))
+    return isinstance(error, Exception) and not isinstance(error, TaskInstruction)
 
 
 class Finish:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
 import os
-import socket
 import uuid
 
 _pid = 0
@@ -16,15 +14,27 @@ def worker_name() -> str:
     global _pid, _worker
     pid = os.getpid()
     if pid != _pid:
-        host = socket.gethostname().split(".", 1)[0][:24] or "host"
+        host = _host()[:24] or "host"
         _worker, _pid = f"{host}:{pid}:{uuid.uuid4().hex[:8]}", pid
     return _worker
 
 
 def operator_name() -> str:
     """Who acts as an operator, for notes: ``user@host``."""
+    import getpass  # needed by operators only
+
     try:
         user = getpass.getuser()
     except Exception:  # no such user in a container: KeyError before 3.13, OSError since
         user = "unknown"
-    return f"{user}@{socket.gethostname().split('.', 1)[0]}"[:80]
+    return f"{user}@{_host()}"[:80]
+
+
+def _host() -> str:
+    if hasattr(os, "uname"):  # the socket module costs more to import than all the rest of this package
+        name = os.uname().nodename
+    else:
+        import socket
+
+        name = socket.gethostname()
+    return name.split(".", 1)[0]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -26,6 +25,8 @@ from statustrack.tracking.directory import directory_of
 from statustrack.tracking.results import Results
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from statustrack.tracking.task import BaseTask
 
 T = TypeVar("T", bound="BaseTask")

@@ -474,6 +474,13 @@ class BaseTask(QueryVerbs, BulkVerbs, AsyncTwins, Attributed):
         engine.drop_table(table)
 
     @classmethod
+    def adopt(cls) -> None:
+        """Read every row of a table that others wrote (pynamodb_mate, say) once, and note every use case, status and
+        shard in its directory, so that no listing misses any."""
+        engine, table = cls._engine_and_table()
+        directory_of(engine, table).adopt()
+
+    @classmethod
     def forget_step(cls, use_case_id: str, codes: Sequence[int]) -> bool:
         """Take a step that is gone for good out of the table's directory, so that its codes are free; no task is
         touched."""

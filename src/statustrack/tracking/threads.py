@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
 import functools
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+if TYPE_CHECKING:
+    import asyncio
+    from concurrent.futures import ThreadPoolExecutor
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -23,6 +25,8 @@ def _pool(name: str) -> ThreadPoolExecutor:
     key = (name, os.getpid())  # a forked child gets its own
     found = _pools.get(key)
     if found is None:
+        from concurrent.futures import ThreadPoolExecutor
+
         found = _pools.setdefault(key, ThreadPoolExecutor(THREADS, thread_name_prefix=name))
     return found
 
@@ -39,6 +43,8 @@ def read_pool() -> ThreadPoolExecutor:
 
 
 def _submit(function: Callable[..., R], *args: Any, **kwargs: Any) -> asyncio.Future[R]:
+    import asyncio  # only where async code runs: it is the dearest import of all
+
     context = contextvars.copy_context()
     call = functools.partial(context.run, function, *args, **kwargs)
     return asyncio.get_running_loop().run_in_executor(pool(), call)
@@ -52,6 +58,8 @@ async def call_in_thread(function: Callable[P, R], *args: P.args, **kwargs: P.kw
 
 async def run_in_thread(function: Callable[[], R], undo: Callable[[R], None]) -> R:
     """Run a call in the pool; when the caller is cancelled meanwhile, its result is undone (also in the pool)."""
+    import asyncio
+
     future = _submit(function)
     try:
         return await asyncio.shield(future)
@@ -70,6 +78,8 @@ async def run_in_thread(function: Callable[[], R], undo: Callable[[R], None]) ->
 async def run_shielded(function: Callable[..., R], *args: Any) -> R:
     """Run a call in the pool to its end, even when the caller is cancelled meanwhile (then the cancellation is raised
     afterwards)."""
+    import asyncio
+
     future = _submit(function, *args)
     cancelled: asyncio.CancelledError | None = None
     while not future.done():

@@ -11,6 +11,7 @@ from statustrack.core.config import TrackerConfig
 from statustrack.engines.dynamodb.engine import DynamoEngine
 from statustrack.engines.protocol import TableOptions
 from tests.dynamodb_local import REGION
+from tests.engines.dynamodb.faults import Proxy
 
 
 @pytest.fixture
@@ -45,3 +46,18 @@ def table(engine: DynamoEngine, table_name: str) -> Iterator[str]:
 @pytest.fixture
 def step() -> TrackerConfig:
     return TrackerConfig.make("invoice", 10, 11, 12, 13, 14, lock_expire_seconds=60)
+
+
+@pytest.fixture
+def proxy(dynamodb_endpoint: str) -> Iterator[Proxy]:
+    proxy = Proxy(dynamodb_endpoint)
+    yield proxy
+    proxy.close()
+
+
+@pytest.fixture
+def far(make_engine: Callable[..., DynamoEngine], proxy: Proxy) -> DynamoEngine:
+    """The same DynamoDB Local, behind the proxy."""
+    engine = make_engine(proxy.endpoint)
+    engine.now()
+    return engine

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any, TypeVar
 
+import botocore
 import botocore.session
 from botocore.config import Config
 
@@ -148,7 +149,8 @@ class Connection:
         self._time.after_fork()
 
     def _connect(self) -> Any:
-        # Two requests at most to begin with is what a start costs, so ours are not checked against the model by boto3.
+        # Our requests are right by construction, so boto3 need not check them against its model; and a user agent that
+        # is given is not put together twice for each request. Both are a good part of what a request costs here.
         config = Config(
             connect_timeout=CONNECT_SECONDS,
             read_timeout=READ_SECONDS,
@@ -156,7 +158,7 @@ class Connection:
             max_pool_connections=CONNECTIONS,
             parameter_validation=False,
             tcp_keepalive=True,
-            user_agent_extra="statustrack",
+            user_agent=f"statustrack Botocore/{botocore.__version__}",
         )
         try:
             client = _session(self.profile).create_client(

@@ -34,6 +34,7 @@ class DynamoEngine:
     name = "dynamodb"
     min_lease_seconds = 2.0
     page_is_full = False
+    parallel_reads = True
     batch = STATEMENTS_PER_REQUEST
 
     def __init__(

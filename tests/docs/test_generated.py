@@ -1,0 +1,16 @@
+"""The generated pages are current."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_the_lifecycle_page_is_what_the_lifecycle_does() -> None:
+    done = subprocess.run(
+        [sys.executable, "tools/lifecycle_page.py", "--check"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

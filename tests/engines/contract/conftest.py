@@ -1,0 +1,60 @@
+"""An engine of each kind, a table in it, and the place that it is in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from statustrack.core.errors import TableNotFoundError
+from statustrack.core.writes import Write
+from statustrack.engines.protocol import Engine, TableOptions
+from statustrack.engines.registry import open_engine
+from tests.engines.contract.places import Place, place_of
+from tests.engines.contract.rows import PRESENT, row_of
+
+_warm: set[str] = set()
+
+
+@pytest.fixture
+def engine(engine_url: str) -> Iterator[Engine]:
+    """The engine under test; what makes it slow at first is over."""
+    engine = open_engine(engine_url)
+    scheme = engine_url.partition("://")[0]
+    if scheme == "dynamodb" and engine_url not in _warm:
+        _warm.add(engine_url)
+        warm_up(engine)
+    yield engine
+    engine.close()
+
+
+def warm_up(engine: Engine) -> None:
+    """A server that has just started takes seconds for its first requests: longer than an engine waits for a reply."""
+    table = "warm_up"
+    engine.create_table(table, TableOptions())
+    rows = [row_of(f"warm {number}", attempt=0) for number in range(30)]
+    for _ in range(3):
+        engine.apply(table, [Write("save", row["key"], (), set=row, kind="put") for row in rows])
+        engine.apply(table, [Write("create", row["key"], PRESENT, increment={"attempt": 1}) for row in rows])
+        engine.apply(table, [Write("delete", rows[0]["key"], (), kind="delete")])
+        engine.get(table, [row["key"] for row in rows])
+        engine.page(table, rows[0]["value"], limit=10)
+        list(engine.scan(table))
+
+
+@pytest.fixture
+def table(engine: Engine, table_name: str) -> Iterator[str]:
+    """An empty table."""
+    engine.create_table(table_name, TableOptions())
+    yield table_name
+    try:
+        engine.drop_table(table_name)
+    except TableNotFoundError:
+        pass  # the test has dropped it
+
+
+@pytest.fixture
+def place(engine_url: str) -> Iterator[Place]:
+    """Where the engine's tables are, seen from beside it."""
+    with place_of(engine_url) as place:
+        yield place

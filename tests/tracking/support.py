@@ -1,0 +1,117 @@
+"""Task classes, a storage that misbehaves on request, and child processes: what the tests of this folder share."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import statustrack as st
+from statustrack.core.writes import Write
+from statustrack.engines.protocol import Engine, Outcome, Unknown
+
+SHARDS = ("n_pending_shard", "n_in_progress_shard", "n_failed_shard", "n_succeeded_shard", "n_ignored_shard")
+
+
+def step(table: str, base: int = 0, use_case: str = "job", name: str = "", **options: Any) -> type[st.BaseTask]:
+    """A step with the codes base + 10 (pending), 20, 30, 40, 50; ``base=30`` goes on from where ``base=0`` succeeds."""
+    codes = [base + 10 * n for n in (1, 2, 3, 4, 5)]
+    config = st.TrackerConfig.make(use_case, *codes, **options)
+    meta = type("Meta", (), {"table_name": table})
+    return type(name or f"Step{base}", (st.BaseTask,), {"Meta": meta, "config": config, "__module__": __name__})
+
+
+def silent(cause: str = "the storage does not answer") -> Unknown:
+    return Unknown(st.StorageUnavailableError(cause))
+
+
+class Faulty:
+    """An engine that does as told before (or instead of) what the real one does.
+
+    ``plan`` maps an event (``claim``, ``succeed``, ...) to a list of actions, each used once, for a request that
+    holds a write of that event: ``drop`` (not sent, Unknown), ``lose`` (carried out, then Unknown), an exception (it
+    is raised), or a function (called with the engine before the request is sent).
+    """
+
+    def __init__(self, inner: Engine, **plan: list[Any]) -> None:
+        self._inner = inner
+        self.plan = {event: list(actions) for event, actions in plan.items()}
+        self.requests: list[list[str]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def apply(self, table: str, writes: Sequence[Write]) -> list[Outcome]:
+        self.requests.append([write.event for write in writes])
+        for write in writes:
+            actions = self.plan.get(write.event)
+            if actions:
+                return self._act(actions.pop(0), table, writes)
+        return self._inner.apply(table, writes)
+
+    def _act(self, action: Any, table: str, writes: Sequence[Write]) -> list[Outcome]:
+        if isinstance(action, BaseException):
+            raise action
+        if action == "drop":
+            return [silent()] * len(writes)
+        if action == "lose":
+            self._inner.apply(table, writes)
+            return [silent()] * len(writes)
+        result = action(self)
+        return self._inner.apply(table, writes) if result is None else result
+
+    def sent(self, event: str) -> int:
+        """How many writes of this event were asked for."""
+        return sum(request.count(event) for request in self.requests)
+
+
+PROLOGUE = """\
+import os, signal, sys, time
+import statustrack as st
+from tests.tracking.support import step
+"""
+
+
+def child(code: str, url: str, *args: str) -> subprocess.Popen[str]:
+    """Run code in another process, on this engine; ``sys.argv[1:]`` are the arguments."""
+    source = PROLOGUE + textwrap.dedent(code)
+    environment = {**os.environ, "STATUSTRACK_ENGINE": url}
+    return subprocess.Popen(
+        [sys.executable, "-c", source, *args],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def run_child(code: str, url: str, *args: str, code_expected: int | None = 0) -> str:
+    """Run code in another process to its end; what it printed."""
+    process = child(code, url, *args)
+    out, err = process.communicate(timeout=60)
+    assert code_expected is None or process.returncode == code_expected, err
+    return out
+
+
+def fail(step_class: type[st.BaseTask], task_id: str, error: BaseException | None = None) -> st.BaseTask:
+    """Start a task and fail it; the task as recorded."""
+    wanted = error or ValueError("boom")
+    try:
+        with step_class.start(task_id):
+            raise wanted
+    except type(wanted) as caught:
+        assert caught is wanted
+    return step_class.get(task_id)
+
+
+def lose(step_class: type[st.BaseTask], task_id: str, clock: Any) -> None:
+    """Claim a task as a worker that dies at once: its lease runs out."""
+    from statustrack.tracking.heartbeat import let_go
+
+    start = step_class.start(task_id)
+    ctx = start.__enter__()
+    let_go(ctx._hold)
+    clock.advance(step_class.config.lock_expire_seconds + 3)
