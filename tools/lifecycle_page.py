@@ -127,11 +127,13 @@ def page() -> str:
     lines = [
         "# The lifecycle of a task",
         "",
-        "This page is generated from `statustrack/core/lifecycle.py` by `tools/lifecycle_page.py`; a test holds it current.",
+        "This page is generated from `statustrack/core/lifecycle.py` by `tools/lifecycle_page.py`; a test holds it "
+        "current.",
         "",
         DIAGRAM,
         "",
-        "A write happens only if **all** of its guard holds, in one atomic conditional write of the storage. What else is in",
+        "A write happens only if **all** of its guard holds, in one atomic conditional write of the storage. What "
+        "else is in",
         "the row stays as it is. `value` (the status index key) follows the status and is left out below.",
         "",
         "| event | what it means | guard | effect |",

@@ -30,6 +30,7 @@ from statustrack.tracking.context import ExecutionContext
 from statustrack.tracking.index import StatusAndUpdateTimeIndex
 from statustrack.tracking.location import use_engine
 from statustrack.tracking.results import Results
+from statustrack.tracking.signals import Shutdown, release_on_sigterm
 from statustrack.tracking.task import BaseTask
 
 __version__ = "0.1.0"
@@ -43,6 +44,7 @@ __all__ = [
     "GiveUp",
     "InvalidDataError",
     "Results",
+    "Shutdown",
     "Snooze",
     "StatusAndUpdateTimeIndex",
     "StatusNameEnum",
@@ -65,5 +67,6 @@ __all__ = [
     "TaskOutcomeUnknownError",
     "TrackerConfig",
     "__version__",
+    "release_on_sigterm",
     "use_engine",
 ]

@@ -16,12 +16,17 @@ from statustrack.engines.protocol import Engine, Outcome, Unknown
 SHARDS = ("n_pending_shard", "n_in_progress_shard", "n_failed_shard", "n_succeeded_shard", "n_ignored_shard")
 
 
-def step(table: str, base: int = 0, use_case: str = "job", name: str = "", **options: Any) -> type[st.BaseTask]:
-    """A step with the codes base + 10 (pending), 20, 30, 40, 50; ``base=30`` goes on from where ``base=0`` succeeds."""
-    codes = [base + 10 * n for n in (1, 2, 3, 4, 5)]
+#: Pending, in_progress, failed, succeeded, ignored of a step, of the step that goes on where it succeeds, of a third.
+FIRST, SECOND, RESCUE = (10, 20, 30, 40, 50), (40, 60, 70, 80, 90), (110, 120, 130, 140, 150)
+
+
+def step(
+    table: str, codes: Sequence[int] = FIRST, use_case: str = "job", name: str = "", **options: Any
+) -> type[st.BaseTask]:
+    """A task class with these codes."""
     config = st.TrackerConfig.make(use_case, *codes, **options)
     meta = type("Meta", (), {"table_name": table})
-    return type(name or f"Step{base}", (st.BaseTask,), {"Meta": meta, "config": config, "__module__": __name__})
+    return type(name or f"Step{codes[0]}", (st.BaseTask,), {"Meta": meta, "config": config, "__module__": __name__})
 
 
 def silent(cause: str = "the storage does not answer") -> Unknown:

@@ -1,1 +1,1 @@
-"""TBD."""
+"""The command line: one file per group of commands; only ``render`` draws."""

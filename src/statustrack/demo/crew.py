@@ -7,12 +7,11 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from multiprocessing.connection import Connection
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from statustrack.core.errors import StorageError
-from statustrack.demo.worker import Job, main
+from statustrack.demo.worker import START, Job, main
 
 #: How long workers may take to start, on a machine that has a lot else to do.
 START_SECONDS = 60.0
@@ -52,13 +51,13 @@ class Member:
 
     def tell(self, word: str) -> None:
         """Start, or stop; one that is gone hears nothing."""
-        try:
+        with suppress(OSError):
             self._pipe.send(word)
-        except OSError:
-            pass
 
-    def connection(self) -> Connection:
-        return self._pipe
+    def close(self) -> None:
+        """Forget the process, which has ended."""
+        self._pipe.close()
+        self.process.close()
 
 
 class Crew:
@@ -104,16 +103,17 @@ class Crew:
 
     def _begin(self, member: Member) -> None:
         member.begun = True
-        member.tell("start")
+        member.tell(START)
 
     def tend(self) -> list[tuple[Member, Member]]:
         """Replace who died on duty (killed by us, or by the system for want of memory); the pairs (old, new)."""
         pairs = []
         for position, member in enumerate(self.members):
+            dead = not member.is_alive  # before listening: its last words count
             self._listen(member)
             if member.name and not member.begun:
                 self._begin(member)
-            if not member.is_alive and member.process.exitcode != 0:
+            if dead and member.process.exitcode != 0:
                 if not member.name:
                     raise StorageError(f"a worker process could not start (exit code {member.process.exitcode}).")
                 self.members[position] = Member(self._job)
@@ -156,8 +156,7 @@ class Crew:
             if member.is_alive:
                 member.process.kill()
             member.process.join()
-            member.connection().close()
-            member.process.close()
+            member.close()
         self.members = []
 
     def _join(self, seconds: float) -> None:
@@ -186,7 +185,5 @@ def _frozen(pid: int) -> Iterator[None]:
         time.sleep(0.003)  # until it stands still
         yield
     finally:
-        try:
+        with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGCONT)
-        except ProcessLookupError:
-            pass

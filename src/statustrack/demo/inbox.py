@@ -12,7 +12,7 @@ from typing import Any
 
 from statustrack.core.config import DEFAULT_SEP
 from statustrack.core.errors import ConfigError
-from statustrack.demo.invoices import AS_OF, BROKEN, TRUTH_FILE, generate
+from statustrack.demo.invoices import AS_OF, TRUTH_FILE, generate
 
 INVOICES = 200
 

@@ -18,6 +18,9 @@ logger = logging.getLogger("statustrack.demo")
 IDLE_SECONDS = 0.1
 #: Tasks of one step before it looks at the other one again: answers should not wait for the last extraction.
 TURN = 5
+#: Looks that must find nothing before it ends: DynamoDB's index may miss a task while it moves.
+LOOKS = 2
+START = "start"
 #: How often in a row the storage may fail to answer.
 PATIENCE = 10
 
@@ -49,8 +52,8 @@ def main(job: Job, pipe: Connection) -> None:
 
         turns = _turns(job)
         pipe.send(("ready", worker_name()))
-        pipe.recv()  # the start, given to all at once
-        _work(turns, lambda: shutdown.wanted or pipe.poll(), shutdown)
+        if pipe.recv() == START:  # given to all at once
+            _work(turns, lambda: shutdown.wanted or pipe.poll(), shutdown)  # whatever else it says means: stop
     except (EOFError, BrokenPipeError, ConnectionResetError):  # the parent is gone
         logger.info("the demo is gone: stopping")
     except Exception as error:
@@ -94,15 +97,16 @@ def _turns(job: Job) -> list[Turn]:
 def _work(turns: list[Turn], stopped: Callable[[], bool], shutdown: _Shutdown) -> None:
     from statustrack.core.errors import StorageUnavailableError
 
-    failures = 0
+    failures = looks = 0
     while not stopped():
         try:
             worked = sum(_turn(step, handler, stopped, shutdown) for step, handler in turns)
+            failures = 0
             if worked == 0:
-                if not any(_unfinished(step) for step, _ in turns):
+                looks = 0 if any(_unfinished(step) for step, _ in turns) else looks + 1
+                if looks == LOOKS:
                     return
                 time.sleep(IDLE_SECONDS)
-            failures = 0
         except StorageUnavailableError as error:
             failures += 1
             if failures >= PATIENCE:

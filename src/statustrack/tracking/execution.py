@@ -15,7 +15,7 @@ from statustrack.core.writes import Row
 from statustrack.tracking import claiming
 from statustrack.tracking.context import ExecutionContext
 from statustrack.tracking.directory import directory_of
-from statustrack.tracking.finish import Finish
+from statustrack.tracking.finish import end
 from statustrack.tracking.heartbeat import Hold, keep, let_go
 from statustrack.tracking.threads import run_in_thread, run_shielded
 from statustrack.tracking.trace import Trace, log
@@ -54,7 +54,7 @@ class Attempt(Generic[T]):
         if ctx is None or self._pid != os.getpid():
             return False  # a forked child runs through the end of its parent's block: the task is the parent's
         try:
-            return Finish(ctx, self._trace, self._default_delay_seconds).end(error)
+            return end(ctx, error, self._trace, self._default_delay_seconds)
         finally:
             let_go(ctx._hold)
             if self._trace.debug:

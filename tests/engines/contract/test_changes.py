@@ -60,6 +60,19 @@ CHANGES: dict[str, dict[str, Any]] = {
     "set and count from absent": {"set": {"expire_at": 50}, "increment": {"expire_at": 1}},
     "set and remove": {"set": {"data": "set"}, "remove": ("data",)},
     "set and remove and copy from absent": {"set": {"data": "set", "lock": "x"}, "copy": {"lock": "worker"}},
+    "set what is copied, beside a copy of what is not there": {
+        "set": {"data": "set"},
+        "copy": {"data": "lock", "claimed_from": "worker"},
+    },
+    "count what is set, beside a copy of what is not there": {
+        "set": {"attempt": 50},
+        "increment": {"attempt": 1},
+        "copy": {"claimed_from": "worker"},
+    },
+    "set what is copied from what is not there, beside another": {
+        "set": {"data": "set"},
+        "copy": {"data": "worker", "claimed_from": "worker"},
+    },
     "count and remove": {"increment": {"attempt": 1}, "remove": ("attempt",)},
     "set a set and add to it": {"set": {"late_results": frozenset("x")}, "add": {"late_results": "y"}},
     "add and remove": {"add": {"late_results": "y"}, "remove": ("late_results",)},

@@ -115,7 +115,7 @@ def test_after_somebody_else_has_dropped_it_every_verb_says_so(
         verb(engine, table)
 
 
-@pytest.mark.parametrize("verb", [verb for name, verb in VERBS.items() if name != "drop_table"])
+@pytest.mark.parametrize("verb", [VERBS[name] for name in ("apply one", "apply several", "get one", "get several", "page", "count")])
 def test_a_table_of_another_shape_is_left_alone(
     engine: Engine, table: str, place: Place, verb: Callable[[Engine, str], Any]
 ) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import uuid
 from collections.abc import Sequence
 from typing import Any
@@ -46,12 +45,7 @@ class Batches:
         #: None: not known yet.
         self.usable: bool | None = None
         self._refusals: dict[Shape, int] = {}
-        self._probing = threading.Lock()
         self._returns_old = False
-
-    def after_fork(self) -> None:
-        """In the child: another thread of the parent may have held the lock."""
-        self._probing = threading.Lock()
 
     def apply(self, table: str, writes: Sequence[Write]) -> list[Outcome]:
         """One outcome for each write, in their order. A key is once in a round: its next write waits its turn."""
@@ -177,10 +171,8 @@ class Batches:
         return answers
 
     def _is_usable(self, table: str) -> bool:
-        if self.usable is None:
-            with self._probing:
-                if self.usable is None:
-                    self.usable = self._probe(table)
+        if self.usable is None:  # two threads may ask at once: that costs one request more, once
+            self.usable = self._probe(table)
         return bool(self.usable)
 
     def _probe(self, table: str) -> bool | None:

@@ -60,12 +60,12 @@ class Connection:
     """Safe to use from many threads. Nothing is opened before the first call; a forked child opens its own."""
 
     def __init__(
-        self, region: str | None, endpoint: str | None, profile: str | None, meter: Meter, service_time: ServiceTime
+        self, region: str | None, endpoint: str | None, profile: str | None, service_time: ServiceTime
     ) -> None:
         self.region = region
         self.endpoint = endpoint
         self.profile = profile
-        self.meter = meter
+        self.meter = Meter()
         self._time = service_time
         self.patience_seconds = PATIENCE_SECONDS
         #: Whether a refusal brings the old item with it (some emulators' do not); None: not known yet.
@@ -142,11 +142,12 @@ class Connection:
             client.close()
 
     def after_fork(self) -> None:
-        """In the child: sockets are the parent's, threads are not there, and the lock may have been held."""
+        """In the child: sockets are the parent's, threads are not there, locks may be held for ever."""
         self._lock = threading.Lock()
         self._client = None
         self._threads = None
         self._time.after_fork()
+        self.meter = Meter()
 
     def _connect(self) -> Any:
         # Our requests are right by construction, so boto3 need not check them against its model; and a user agent that

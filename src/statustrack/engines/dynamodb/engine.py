@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
 from statustrack.core.errors import ConfigError, TableMismatchError
@@ -48,13 +48,20 @@ class DynamoEngine:
     ) -> None:
         self.url = url or _url(region, endpoint, profile)
         self.clock: Clock = SystemClock() if clock is None else clock
-        self.meter = Meter()
         self.time = ServiceTime(self.clock, learn=clock is None if learn_offset is None else learn_offset)
-        self.connection = Connection(region, endpoint, profile, self.meter, self.time)
+        self.connection = Connection(region, endpoint, profile, self.time)
         self.batches = Batches(self.connection)
 
     def __repr__(self) -> str:
         return f"DynamoEngine({self.url!r})"
+
+    def __reduce__(self) -> Any:
+        raise TypeError(f"{self!r} cannot be pickled: it holds connections. Send its url ({self.url}) and open it there.")
+
+    @property
+    def meter(self) -> Meter:
+        """What this process has asked for; a forked child begins at nothing."""
+        return self.connection.meter
 
     # time
 
@@ -72,9 +79,9 @@ class DynamoEngine:
 
     # tables
 
-    def create_table(self, table: str, options: TableOptions, wait: bool = True) -> bool:
+    def create_table(self, table: str, options: TableOptions | None = None, wait: bool = True) -> bool:
         """Make the table unless it is there; True when it was made. ``wait``: until it and its index can be used."""
-        return tables.create(self.connection, table, options, wait)
+        return tables.create(self.connection, table, options or TableOptions(), wait)
 
     def drop_table(self, table: str) -> None:
         """Remove the table with everything in it; returns when it is gone."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Any
 
@@ -14,6 +15,7 @@ from statustrack.engines.protocol import TableOptions
 #: The index over status and time; pynamodb_mate gives it the same name.
 INDEX = "status_and_update_time-index"
 
+_NAME = re.compile("[A-Za-z0-9_.-]{3,255}")
 _IN_USE = "ResourceInUseException"
 _NEEDED = (
     f"the hash key `key` (S), no range key, and the index {INDEX!r} with hash `value` (S) and range `update_time` (S)"
@@ -24,8 +26,12 @@ _WAIT_SECONDS = 600
 def definition(table: str, options: TableOptions) -> dict[str, Any]:
     """The parameters of CreateTable.
 
-    :raises ConfigError: the billing mode is unknown, or provisioned without saying how much.
+    :raises ConfigError: the name cannot be, or the billing mode is unknown, or provisioned without saying how much.
     """
+    if not _NAME.fullmatch(table):
+        raise ConfigError(
+            f"{table!r} is no name for a DynamoDB table: it must have 3 to 255 characters, of letters, digits, '_', '-', '.'."
+        )
     throughput: dict[str, Any] = {}
     if options.billing_mode == "PROVISIONED":
         if not options.read_capacity_units or not options.write_capacity_units:
@@ -98,8 +104,10 @@ def create(connection: Connection, table: str, options: TableOptions, wait: bool
             connection.call("create_table", **parameters)
             made = True
         except TROUBLE as error:
-            if code_of(error) != _IN_USE:  # else another process was faster, or our own first try was
+            if code_of(error) != _IN_USE:
                 raise connection.explain(error, table) from error
+            # Another process was faster; or we were: boto3 has tried again because the reply to its first try was lost.
+            made = bool(getattr(error, "response", {}).get("ResponseMetadata", {}).get("RetryAttempts"))
     else:
         check(connection, table, description)
     if wait:

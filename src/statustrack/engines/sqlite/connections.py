@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from statustrack.core.errors import StorageError
+from statustrack.core.errors import ConfigError, StorageError, StorageUnavailableError
 from statustrack.engines.sqlite import schema
 from statustrack.engines.sqlite.failures import Place, is_busy, no_file, storage_error
 from statustrack.engines.sqlite.lock import Patience, WriteLock
@@ -21,38 +22,64 @@ T = TypeVar("T")
 #: How long a call waits for its turn, and for programs that do not know our lock.
 PATIENCE_SECONDS = 10.0
 _KEPT = 16
+_FORK_WAITS_SECONDS = 1.0
 _pools: weakref.WeakSet[Pool] = weakref.WeakSet()
 _never_closed: list[Any] = []
 
 
 class Connection:
-    """One open connection, which file it is open on, and the tables that it has found to be ours."""
+    """One open connection: of which process, on which file, and the tables that it has found to be ours."""
 
-    __slots__ = ("file", "raw", "tables")
+    __slots__ = ("file", "pid", "raw", "tables")
 
-    def __init__(self, raw: sqlite3.Connection, file: tuple[int, int]) -> None:
+    def __init__(self, raw: sqlite3.Connection, file: tuple[int, int], pid: int) -> None:
         self.raw = raw
         self.file = file
+        self.pid = pid
         self.tables: set[str] = set()
 
 
 class Pool:
-    """Connections to lend: ``take`` one, ``give`` it back."""
+    """Connections to lend: ``take`` one, ``give`` it back; and the turn to write."""
 
     def __init__(self, place: Place) -> None:
         self.place = place
         self.path = str(place.path)
-        self.lock = WriteLock(self.path + "-lock")
+        self.lock = WriteLock(self.path)
+        self.patience_seconds = PATIENCE_SECONDS
         self._idle: list[Connection] = []
         self._all: set[Connection] = set()
-        self._busy: dict[int, int] = {}
+        self._busy: dict[int, int] = {}  # threads that have a connection in use, and how many
         self._forking = False
         self._pid = os.getpid()
         _pools.add(self)
 
-    def take(self) -> Connection:
-        """A connection to the file as it is now, for this thread alone until it is given back."""
+    # --- the turn to write -------------------------------------------------------------------------------------------
+
+    def begin_turn(self) -> Patience:
+        """Wait for the turn to write; what is left of the patience is for SQLite's own lock.
+
+        Raises ``StorageUnavailableError``, then there is no turn to end."""
         if self._pid != os.getpid():  # a fork that did not run our hook
+            self.forked()
+        if self.lock.queue.owner == threading.get_ident():
+            raise ConfigError(
+                "a task was written from inside sql=[...]: that would wait for the transaction around it, for ever. "
+                "Write tasks before or after."
+            )
+        patience = Patience(self.patience_seconds)
+        if not self.lock.acquire(patience):
+            raise StorageUnavailableError(f"another thread was writing to {self.place} for {patience.seconds:.3g} s.")
+        return patience
+
+    # --- lending -----------------------------------------------------------------------------------------------------
+
+    def take(self, table: str | None = None) -> Connection:
+        """A connection to the file as it is now, for this thread alone until it is given back; the table is there.
+
+        Raises ``TableNotFoundError``, ``TableMismatchError`` or ``StorageError``; then there is nothing to give back.
+        """
+        if self._pid != os.getpid():
             self.forked()
         me = threading.get_ident()
         busy = self._busy
@@ -62,29 +89,56 @@ class Pool:
                 busy.pop(me)
                 time.sleep(0.0002)
                 busy[me] = 1
-            try:
-                found = os.stat(self.path)
-            except FileNotFoundError:
-                raise no_file(self.place) from None
-            except OSError as error:
-                raise StorageError(f"{self.place} cannot be reached: {error}.") from error
-            file = (found.st_dev, found.st_ino)
-            while self._idle:
-                connection = self._idle.pop()
-                if connection.file == file:
-                    return connection
-                # The file was deleted or replaced: what we write there, nobody would ever read.
-                self._all.discard(connection)
-                abandon(connection)
-            connection = retry(self.place, lambda: self._open(file))
-            self._all.add(connection)
-            return connection
+            connection = self._one()
         except BaseException:
             self._done(me)
             raise
+        if table is not None and table not in connection.tables:
+            try:
+                self.retry(lambda: schema.check_table(connection.raw, table, self.place), table)
+            except BaseException:
+                self.give(connection)
+                raise
+            connection.tables.add(table)
+        return connection
+
+    def _one(self) -> Connection:
+        try:
+            found = os.stat(self.path)
+        except FileNotFoundError:
+            raise no_file(self.place) from None
+        except OSError as error:
+            raise StorageError(f"{self.place} cannot be reached: {error}.") from error
+        file = (found.st_dev, found.st_ino)
+        while True:
+            try:
+                connection = self._idle.pop()
+            except IndexError:
+                break
+            if connection.file == file:
+                return connection
+            # The file was deleted or replaced: what we write there, nobody would ever read.
+            self._all.discard(connection)
+            abandon(connection)
+        connection = self.retry(lambda: self._open(file))
+        self._all.add(connection)
+        return connection
+
+    def _open(self, file: tuple[int, int]) -> Connection:
+        raw = connect(self.path, "rw")
+        try:
+            schema.configure(raw)
+            if schema.is_ours(raw, self.place):  # else it is empty, until somebody makes the first table
+                schema.use_wal(raw, self.place)
+        except BaseException:
+            raw.close()
+            raise
+        return Connection(raw, file, self._pid)
 
     def give(self, connection: Connection) -> None:
         """Back to the others."""
+        if connection.pid != os.getpid():
+            return  # we are a child that was forked while it was in use: it is the parent's
         if connection in self._all and len(self._idle) < _KEPT:
             self._idle.append(connection)
         else:
@@ -99,26 +153,35 @@ class Pool:
         else:
             self._busy.pop(me, None)
 
-    def _open(self, file: tuple[int, int]) -> Connection:
-        raw = connect(self.place, "rw")
+    @contextlib.contextmanager
+    def lend(self, table: str | None = None) -> Iterator[sqlite3.Connection]:
+        """``take`` and ``give`` as a block."""
+        connection = self.take(table)
         try:
-            schema.configure(raw)
-            if schema.is_ours(raw, self.place):  # else it is empty, until somebody makes the first table
-                schema.use_wal(raw, self.place)
-        except BaseException:
-            raw.close()
-            raise
-        return Connection(raw, file)
+            yield connection.raw
+        finally:
+            self.give(connection)
+
+    def retry(self, action: Callable[[], T], table: str | None = None, patience: Patience | None = None) -> T:
+        """Do it again while others have the file; SQLite's errors as ours."""
+        while True:
+            try:
+                return action()
+            except sqlite3.Error as error:
+                patience = patience or Patience(self.patience_seconds)
+                if not (is_busy(error) and patience.pause()):
+                    raise storage_error(error, self.place, table) from error
 
     def close(self) -> None:
         """Close what is idle; what is in use is closed when it is given back."""
         if self._pid != os.getpid():
             self.forked()
-        while self._idle:
-            connection = self._idle.pop()
-            self._all.discard(connection)
-            connection.raw.close()
         self._all.clear()
+        while True:
+            try:
+                self._idle.pop().raw.close()
+            except IndexError:
+                break
         self.lock.close()
 
     # --- forks -------------------------------------------------------------------------------------------------------
@@ -128,7 +191,7 @@ class Pool:
         the child. A statement that takes long is not waited for."""
         self._forking = True
         me = threading.get_ident()
-        until = time.monotonic() + 1.0
+        until = time.monotonic() + _FORK_WAITS_SECONDS
         while any(ident != me for ident in list(self._busy)) and time.monotonic() < until:
             time.sleep(0.0002)
 
@@ -146,11 +209,11 @@ class Pool:
         self.lock.forked()
 
 
-def connect(place: Place, mode: str) -> sqlite3.Connection:
+def connect(path: str, mode: str) -> sqlite3.Connection:
     """A bare connection; ``mode`` is rw (the file must be there) or rwc."""
     schema.check_sqlite()
     return sqlite3.connect(
-        file_uri(str(place.path), mode),
+        file_uri(path, mode),
         uri=True,
         timeout=0,  # waiting is ours: see lock.py
         isolation_level=None,
@@ -162,18 +225,7 @@ def connect(place: Place, mode: str) -> sqlite3.Connection:
 def file_uri(path: str, mode: str) -> str:
     """SQLite's URI of a file; on Windows C:\\x is file:///C:/x."""
     path = path.replace("\\", "/") if os.name == "nt" else path
-    return f"file:{'' if path.startswith('/') else '/'}{quote(path)}?mode={mode}"
-
-
-def retry(place: Place, action: Callable[[], T], table: str | None = None, patience: Patience | None = None) -> T:
-    """Do it again while others have the file; SQLite's errors as ours."""
-    patience = patience or Patience(PATIENCE_SECONDS)
-    while True:
-        try:
-            return action()
-        except sqlite3.Error as error:
-            if not (is_busy(error) and patience.pause()):
-                raise storage_error(error, place, table) from error
+    return f"file://{'' if path.startswith('/') else '/'}{quote(os.fsencode(path))}?mode={mode}"
 
 
 def abandon(connection: Connection) -> None:
@@ -186,7 +238,7 @@ def abandon(connection: Connection) -> None:
         import ctypes
     except ImportError:
         return
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection.raw))
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection.raw))  # the list is cleared when Python ends
 
 
 def _before_fork() -> None:

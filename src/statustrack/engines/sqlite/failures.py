@@ -33,6 +33,9 @@ _TEXTS = (
 )
 
 
+_CONTENT = (TOOBIG, CONSTRAINT, MISMATCH)
+
+
 class Place:
     """A database file as messages name it: the absolute path, and how it came to be that."""
 
@@ -73,9 +76,10 @@ def refused_content(error: Exception) -> str | None:
     if not isinstance(error, sqlite3.Error):
         return None
     text = str(error)
-    if isinstance(error, (sqlite3.DataError, sqlite3.IntegrityError)) or code_of(error) in (TOOBIG, CONSTRAINT, MISMATCH):
+    if isinstance(error, (sqlite3.DataError, sqlite3.IntegrityError)) or code_of(error) in _CONTENT:
         return f"SQLite refuses it: {text}"
-    if isinstance(error, (sqlite3.InterfaceError, sqlite3.ProgrammingError)) and text.startswith("Error binding parameter"):
+    wrong_use = isinstance(error, (sqlite3.InterfaceError, sqlite3.ProgrammingError))
+    if wrong_use and text.startswith("Error binding parameter"):
         return f"it cannot be stored in SQLite: {text}"
     if isinstance(error, sqlite3.OperationalError) and ("no such column" in text or "has no column named" in text):
         return f"the table has no such column: {text}. Add it with ALTER TABLE, or leave the attribute out."
@@ -125,6 +129,6 @@ def storage_error(error: sqlite3.Error, place: Place, table: str | None = None) 
         return StorageUnavailableError(f"the disk of {place} failed ({text}).")
     if is_busy(error):
         return StorageUnavailableError(
-            f"{place} was held by another program all the time ({text}): a transaction left open in a tool, for example."
+            f"{place} was held by another program all the time ({text}): perhaps a tool with a transaction left open."
         )
     return StorageError(f"{place}: {text}")

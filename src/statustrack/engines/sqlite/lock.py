@@ -6,15 +6,22 @@ SQLite's lock stays what keeps the file whole, so the work goes on without this 
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
 import threading
 import time
 from collections import deque
 
-try:
+if sys.platform != "win32":
     import fcntl
-except ImportError:  # Windows: SQLite's lock and our own waiting must do
-    fcntl = None  # type: ignore[assignment]
+
+#: How long one process waits for the others before it turns to SQLite's own lock: the holder may be suspended.
+_LONGEST_WAIT = 2.0
+#: As long as a wait was in vain the last time.
+_WAIT_IN_DOUBT = 0.02
+#: A deleted lock file is noticed after so many turns.
+_TURNS_BETWEEN_LOOKS = 100
 
 
 class Patience:
@@ -51,9 +58,10 @@ class Queue:
     def __init__(self) -> None:
         self._inner = threading.Lock()
         self._waiting: deque[tuple[threading.Lock, int]] = deque()
-        self.owner = 0
+        self.owner = 0  #: the thread whose turn it is; 0: nobody's
 
     def acquire(self, patience: Patience) -> bool:
+        """False when the patience ran out first."""
         me = threading.get_ident()
         with self._inner:
             if not self.owner:
@@ -74,10 +82,11 @@ class Queue:
     def _leave(self, gate: threading.Lock, me: int) -> bool:
         """Stop waiting; False when it is our turn already."""
         with self._inner:
-            if (gate, me) in self._waiting:
+            try:
                 self._waiting.remove((gate, me))
-                return True
-            return False
+            except ValueError:
+                return False
+            return True
 
     def release(self) -> None:
         with self._inner:
@@ -91,18 +100,21 @@ class Queue:
 class WriteLock:
     """The turn to write to one file, among all threads of all processes."""
 
-    def __init__(self, path: str) -> None:
-        self.path = path
+    def __init__(self, database: str) -> None:
+        self.path = database + "-lock"
+        self._database = database
         self.queue = Queue()
         self._file = -1
         self._held = False
+        self._turns = 0
+        self._wait = _LONGEST_WAIT
 
     def acquire(self, patience: Patience) -> bool:
         """False: another thread of this process had the turn all the time."""
         if not self.queue.acquire(patience):
             return False
         try:
-            self._held = self._lock_file(patience)
+            self._held = self._lock_file()
         except BaseException:
             self.queue.release()
             raise
@@ -112,32 +124,80 @@ class WriteLock:
         """Give the turn to the next."""
         if self._held:
             self._held = False
-            fcntl.flock(self._file, fcntl.LOCK_UN)
+            if sys.platform != "win32":
+                fcntl.flock(self._file, fcntl.LOCK_UN)
         self.queue.release()
 
-    def _lock_file(self, patience: Patience) -> bool:
-        if fcntl is None:
+    if sys.platform == "win32":  # there SQLite's lock and our own short waits must do
+
+        def _lock_file(self) -> bool:
             return False
-        if self._file < 0:
+
+    else:
+
+        def _lock_file(self) -> bool:
+            """Take the lock among processes; False where that cannot be done (in time)."""
+            file = self._file
+            if file < 0 or self._turns >= _TURNS_BETWEEN_LOOKS:
+                self._turns = 0
+                file = self._open()
+                if file < 0:
+                    return False
+            self._turns += 1
             try:
-                self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-            except OSError:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return True
+            except BlockingIOError:
+                pass
+            except OSError:  # a file system without such locks
                 return False
-        fcntl.flock(self._file, fcntl.LOCK_EX)
-        return True
+            # Asking again and again, because a blocking flock cannot be given up: a holder that is suspended would
+            # suspend everybody. The rate is the same for old and new askers: sleeps that grow are what starves.
+            began = time.monotonic()
+            while True:
+                waited = time.monotonic() - began
+                if waited > self._wait:
+                    self._wait = _WAIT_IN_DOUBT
+                    return False
+                time.sleep(0.00005 if waited < 0.1 else 0.001)
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    continue
+                self._wait = _LONGEST_WAIT
+                return True
+
+        def _open(self) -> int:
+            if self._file >= 0:
+                if os.fstat(self._file).st_nlink:
+                    return self._file
+                self._close()
+            # Whoever may use the database may use its lock; a descriptor that only reads can hold it too.
+            mode = 0o666
+            with contextlib.suppress(OSError):
+                mode = os.stat(self._database).st_mode & 0o666
+            for flags in (os.O_RDWR | os.O_CREAT, os.O_RDONLY):
+                with contextlib.suppress(OSError):
+                    self._file = os.open(self.path, flags | os.O_CLOEXEC, mode)
+                    break
+            return self._file
 
     def forked(self) -> None:
-        """In a forked child: nothing is held, nothing is inherited. Closing frees nothing that the parent holds."""
+        """In a forked child: nothing is held. Closing what was inherited frees nothing that the parent holds, and
+        keeping it would hold the parent's turn beyond its death."""
         self.queue = Queue()
         self._held = False
-        self.close()
+        self._close()
 
     def close(self) -> None:
         """Give the file back, unless it is in use."""
         if self.queue.acquire(Patience(1.0)):
             try:
-                file, self._file = self._file, -1
-                if file >= 0:
-                    os.close(file)
+                self._close()
             finally:
                 self.queue.release()
+
+    def _close(self) -> None:
+        file, self._file = self._file, -1
+        if file >= 0:
+            os.close(file)

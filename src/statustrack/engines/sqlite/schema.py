@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 import sys
+from typing import Any
 
 from statustrack.core.errors import ConfigError, StorageError, TableMismatchError
 from statustrack.core.record import ATTRIBUTES, INTEGER
@@ -20,7 +21,7 @@ OLDEST_SQLITE = (3, 35, 0)
 _NAME = re.compile(r"[A-Za-z0-9_.-]{3,255}")
 
 
-def check_table_name(table: str) -> None:
+def check_table_name(table: Any) -> None:
     """Raises ``ConfigError`` for a name that could not be a table on every engine."""
     if not isinstance(table, str) or not _NAME.fullmatch(table):
         raise ConfigError(
@@ -35,13 +36,13 @@ def check_sqlite() -> None:
     """Raises ``StorageError`` where Python was built with a SQLite that is too old."""
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         raise StorageError(
-            f"this Python brings SQLite {sqlite3.sqlite_version}; statustrack needs 3.35 or later (UPDATE ... RETURNING). "
+            f"this Python brings SQLite {sqlite3.sqlite_version}; statustrack needs 3.35 or later (for RETURNING). "
             "Use a newer Python build, or DynamoDB."
         )
 
 
 def create_statements(table: str) -> list[str]:
-    """The table, and the index by status and time.
+    """The table, the index by status and time, and our mark on the file.
 
     ``ready_at`` is in the index so that a poll passes over thousands of tasks in backoff without reading their rows. It
     costs nothing: it only ever changes together with ``value``.
@@ -52,6 +53,8 @@ def create_statements(table: str) -> list[str]:
     return [
         f"CREATE TABLE {quoted(table)} ({', '.join(columns)})",
         f"CREATE INDEX {index} ON {quoted(table)} (`value`, `update_time`, `key`, `ready_at`)",
+        f"PRAGMA application_id = {APPLICATION_ID}",
+        f"PRAGMA user_version = {SCHEMA_VERSION}",
     ]
 
 
@@ -88,8 +91,8 @@ def is_ours(raw: sqlite3.Connection, place: Place) -> bool:
     names = [name for (name,) in raw.execute("SELECT name FROM sqlite_master ORDER BY name LIMIT 6")]
     if names or mark or version:
         raise TableMismatchError(
-            f"{place} is a SQLite database of something else (it holds {', '.join(names) or 'no tables'}; application_id "
-            f"{mark}). Nothing was touched. Name another file; your own tables can be added to that one."
+            f"{place} is a SQLite database of something else (it holds {', '.join(names) or 'no tables'}; "
+            f"application_id {mark}). Nothing was touched. Name another file; your own tables can be added to that one."
         )
     return False
 
@@ -101,8 +104,8 @@ def has_table(raw: sqlite3.Connection, table: str, place: Place) -> bool:
         return False
     if missing:
         raise TableMismatchError(
-            f"{place} has a table {table!r} that is not one of statustrack's: it lacks the columns {', '.join(missing)}. "
-            "Choose another table_name."
+            f"{place} has a table {table!r} that is not one of statustrack's: it lacks the columns "
+            f"{', '.join(missing)}. Choose another table_name."
         )
     return True
 

@@ -1,20 +1,21 @@
 """From values to SQL, pure: each conditional write and each read as a statement and its parameters.
 
-Names are quoted with backticks: a double-quoted name that is no column would be taken as a text, silently (a "misfeature"
-by SQLite's own word), and a guard that compares a text with a constant is no guard. ``core.writes`` is the reference.
+Names are quoted with backticks: a double-quoted name that is no column would be taken as a text, silently (by SQLite's
+own word a misfeature), and a guard that compares a text with a constant is no guard. ``core.writes`` is the reference.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from statustrack.core.record import ATTRIBUTES, TEXT_SET
-from statustrack.core.writes import Row, Write
+from statustrack.core.record import ATTRIBUTES
+from statustrack.core.writes import Write
 from statustrack.engines.protocol import Cursor
+from statustrack.engines.sqlite.values import SETS, encode_set
 
-SETS = frozenset(name for name, kind in ATTRIBUTES.items() if kind == TEXT_SET)
+#: A changed column: its new value as SQL over the old row, and which of the collected values that takes.
+_Changes = dict[str, tuple[str, tuple[int, ...]]]
 _ORDER = frozenset(("<", "<=", ">"))
 #: How many plans are kept per table. The library makes a few dozen; beyond that somebody makes shapes without end.
 _MOST_PLANS = 1000
@@ -23,39 +24,6 @@ _MOST_PLANS = 1000
 def quoted(name: str) -> str:
     """A name as an SQL identifier that can be nothing else."""
     return "`" + name.replace("`", "``") + "`"
-
-
-# --- stored values ---------------------------------------------------------------------------------------------------
-
-
-def encode_set(members: Iterable[str]) -> str:
-    """A set of texts as it is stored: a JSON array in the order of code points."""
-    return json.dumps(sorted(members), ensure_ascii=False, separators=(",", ":"))
-
-
-def decode_set(text: Any) -> frozenset[str]:
-    """The members of a stored set; what somebody else has put there instead counts as one member."""
-    try:
-        members = json.loads(text)
-    except (TypeError, ValueError):
-        return frozenset((str(text),))
-    if not isinstance(members, list):
-        return frozenset((str(text),))
-    return frozenset(each if isinstance(each, str) else json.dumps(each) for each in members)
-
-
-def decode_row(names: Sequence[str], values: Sequence[Any]) -> Row:
-    """A row of the table; NULL means absent."""
-    row = {name: value for name, value in zip(names, values, strict=True) if value is not None}
-    for name in SETS:
-        if name in row:
-            row[name] = decode_set(row[name])
-    return row
-
-
-def put_row(write: Write) -> Row:
-    """The row after a put has landed."""
-    return {name: value for name, value in write.set.items() if value is not None}
 
 
 # --- writes ----------------------------------------------------------------------------------------------------------
@@ -120,20 +88,20 @@ class Statements:
         if plan is None:
             if len(self._plans) >= _MOST_PLANS:
                 self._plans.clear()
-            plan = self._plans[shape] = self._make(write)
+            plan = self._plans[shape] = self._make(write, len(values))
         for index in plan.sets:
             if isinstance(values[index], (frozenset, set)):
                 values[index] = encode_set(values[index])
         return plan, values
 
-    def _make(self, write: Write) -> Plan:
+    def _make(self, write: Write, count: int) -> Plan:
         plan = Plan()
         at = len(write.set) + len(write.increment) + len(write.add)
         where, guard_takes, guard_sets = _where(write, at)
         plan.sets = (*(i for i, name in enumerate(write.set) if name in SETS), *guard_sets)
         if write.kind == "delete":
             plan.change = f"DELETE FROM {self.name} {where}"
-            plan.change_takes = guard_takes
+            plan.change_takes = None if guard_takes == tuple(range(count)) else guard_takes
             return plan
         if write.kind == "put":
             if "key" not in write.set:
@@ -148,8 +116,9 @@ class Statements:
             if any(needs_absence):
                 return plan
             plan.is_one = False
-            changes = {name: ("?", (i,)) for i, name in enumerate(write.set)}
-            changes.update({name: ("NULL", ()) for name in ATTRIBUTES if name not in changes})
+            nothing: tuple[str, tuple[int, ...]] = ("NULL", ())
+            changes = dict.fromkeys(ATTRIBUTES, nothing)
+            changes.update((name, ("?", (index,))) for index, name in enumerate(write.set))
             del changes["key"]
         else:
             changes = _changes(write)
@@ -159,7 +128,7 @@ class Statements:
         returning = " RETURNING *" if plan.returns else ""
         # Where nothing changes, the row is still found, guarded and given back.
         plan.change = f"UPDATE {self.name} SET {sets or '`key` = `key`'} {where}{returning}"
-        plan.change_takes = None if takes == tuple(range(len(takes))) else takes
+        plan.change_takes = None if takes == tuple(range(count)) else takes
         return plan
 
     # --- reads -------------------------------------------------------------------------------------------------------
@@ -203,10 +172,12 @@ class Statements:
         """How many rows a partition has, from the index alone."""
         rows = f"FROM {self.name} WHERE `value` = ? AND `update_time` >= ''"
         if most is None:
-            return f"SELECT count(*) {rows}", [partition]
-        return f"SELECT count(*) FROM (SELECT 1 {rows} LIMIT ?)", [partition, most + 1]
+            return f"SELECT count(*) AS n {rows}", [partition]
+        return f"SELECT count(*) AS n FROM (SELECT 1 {rows} LIMIT ?)", [partition, most + 1]
 
-    def scan(self, after: str | None, prefix: str, limit: int, attributes: Sequence[str] | None) -> tuple[str, list[Any]]:
+    def scan(
+        self, after: str | None, prefix: str, limit: int, attributes: Sequence[str] | None
+    ) -> tuple[str, list[Any]]:
         """The next rows in the order of keys, whose key begins with ``prefix``, byte for byte."""
         where, values = ["`key` >= ?"], [prefix]
         if after is not None:
@@ -232,15 +203,15 @@ def after_prefix(prefix: str) -> str | None:
 
 
 def _columns(attributes: Sequence[str] | None) -> str:
-    if attributes is None:
+    """What to select; everything where a column is asked for that the table may not have."""
+    if attributes is None or not ATTRIBUTES.keys() >= set(attributes):
         return "*"
     return ", ".join(map(quoted, dict.fromkeys(("key", *attributes))))
 
 
-def _changes(write: Write) -> dict[str, tuple[str, tuple[int, ...]]]:
-    """Each changed column: its new value as SQL over the old row, and the values that it takes. The last word on a
-    column counts, in the order of ``core.writes.apply``."""
-    changes: dict[str, tuple[str, tuple[int, ...]]] = {}
+def _changes(write: Write) -> _Changes:
+    """The changes of an update. The last word on a column counts, in the order of ``core.writes.apply``."""
+    changes: _Changes = {}
     for target, source in write.copy.items():
         changes[target] = (quoted(source), ())
     for index, name in enumerate(write.set):
@@ -254,7 +225,8 @@ def _changes(write: Write) -> dict[str, tuple[str, tuple[int, ...]]]:
             raise ValueError(f"{write!r} adds to {name!r}, which is no set")
         column = quoted(name)
         # What somebody else has put there and is no JSON becomes one member, as decode_set reads it.
-        array = f"CASE WHEN {column} IS NULL THEN '[]' WHEN json_valid({column}) THEN {column} ELSE json_array({column}) END"
+        valid = f"WHEN json_valid({column}) THEN {column}"
+        array = f"CASE WHEN {column} IS NULL THEN '[]' {valid} ELSE json_array({column}) END"
         members = f"SELECT value FROM json_each({array}) UNION SELECT ? ORDER BY 1"
         changes[name] = (f"(SELECT json_group_array(value) FROM ({members}))", (index,))
     for name in write.remove:
@@ -291,15 +263,15 @@ def _comparison(attribute: str, operator: str, values: tuple[Any, ...]) -> tuple
         return f"{column} IS NOT NULL", ()
     if operator in ("=", "in"):
         # A set is stored as text, but is no text.
-        same = tuple(i for i, value in enumerate(values) if value is not None and isinstance(value, (frozenset, set)) == is_set)
+        same = tuple(i for i, value in enumerate(values) if isinstance(value, (frozenset, set)) == is_set)
         if not same:
             return "0", ()
         return (f"+{column} = ?" if len(same) == 1 else f"+{column} IN ({', '.join('?' * len(same))})"), same
     if operator == "count<":
         if not is_set:
             raise ValueError(f"count< is for sets, and {attribute!r} is none")
-        size = f"CASE WHEN {column} IS NULL THEN 0 WHEN json_valid({column}) THEN json_array_length({column}) ELSE 1 END"
-        return f"({size}) < ?", (0,)
+        valid = f"WHEN json_valid({column}) THEN json_array_length({column})"
+        return f"(CASE WHEN {column} IS NULL THEN 0 {valid} ELSE 1 END) < ?", (0,)
     if operator in _ORDER:
         if not values or is_set:
             return "0", ()
@@ -309,6 +281,5 @@ def _comparison(attribute: str, operator: str, values: tuple[Any, ...]) -> tuple
 
 
 def take(values: Sequence[Any], indexes: tuple[int, ...] | None) -> Sequence[Any]:
-    """The values in a statement's order."""
+    """The values in a statement's order; None: they are as collected."""
     return values if indexes is None else [values[index] for index in indexes]
-

@@ -1,4 +1,4 @@
-"""The user's own SQL inside our transaction: a cursor that can do everything but end it or write the tracker's table."""
+"""The user's own SQL inside our transaction: a cursor that can do all but end it or write the tracker's table."""
 
 from __future__ import annotations
 
@@ -33,35 +33,37 @@ _CHANGES = {
 }
 #: How many steps of SQLite's virtual machine go by between two looks at the clock: well below a millisecond.
 _STEPS = 10_000
+#: Cursors of a parent process, in a child that was forked inside a step: never closed.
+_left_behind: list[sqlite3.Cursor] = []
 
 
 class GuardedCursor:
-    """What a function of ``sql=[...]`` is given: execute, executemany and fetching, within the tracker's transaction."""
+    """What a function of ``sql=[...]`` is given: execute, executemany and fetching within the tracker's transaction."""
 
     def __init__(self, guard: _Guard, cursor: sqlite3.Cursor) -> None:
         self._guard = guard
         self._cursor = cursor
 
     def execute(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> GuardedCursor:
-        with self._guard.statement():
+        with self._guard:
             self._cursor.execute(sql, parameters)
         return self
 
     def executemany(self, sql: str, parameters: Any) -> GuardedCursor:
-        with self._guard.statement():
+        with self._guard:
             self._cursor.executemany(sql, parameters)
         return self
 
     def fetchone(self) -> Any:
-        with self._guard.statement():
+        with self._guard:
             return self._cursor.fetchone()
 
     def fetchmany(self, size: int = 100) -> list[Any]:
-        with self._guard.statement():
+        with self._guard:
             return self._cursor.fetchmany(size)
 
     def fetchall(self) -> list[Any]:
-        with self._guard.statement():
+        with self._guard:
             return self._cursor.fetchall()
 
     def __iter__(self) -> Iterator[Any]:
@@ -98,7 +100,7 @@ class _Guard:
         if action in _CONTROL:
             self.refused = f"{_CONTROL[action]} is not for statements inside the tracker's transaction"
         elif action in _CHANGES and str((first, second)[_CHANGES[action]]).lower() == self._table:
-            self.refused = f"the tracker's own table {self._name!r} is not to be changed inside the tracker's transaction"
+            self.refused = f"the tracker's own table {self._name!r} is not for statements inside its transaction"
         else:
             return sqlite3.SQLITE_OK
         return sqlite3.SQLITE_DENY
@@ -110,7 +112,7 @@ class _Guard:
         """Raises unless the user's part may go on."""
         if self.refused is not None:
             raise ConfigError(f"sql=: {self.refused}.")
-        if os.getpid() != self._pid:
+        if not self.is_home():
             raise StorageError("sql=: this is a forked process; the transaction belongs to its parent.")
         if not self._open:
             raise StorageError("sql=: the transaction of this cursor is over.")
@@ -118,9 +120,6 @@ class _Guard:
             raise TimeoutError(f"the SQL beside the task took longer than {self._seconds:.3g} s (a third of the lease)")
         if not self._raw.in_transaction:
             raise StorageError("sql=: the transaction was rolled back by one of its statements.")
-
-    def statement(self) -> _Guard:
-        return self
 
     def __enter__(self) -> None:
         self.check()
@@ -132,6 +131,10 @@ class _Guard:
     def end(self) -> None:
         self._open = False
 
+    def is_home(self) -> bool:
+        """Whether this is still the process that the transaction belongs to."""
+        return os.getpid() == self._pid
+
 
 def run(raw: sqlite3.Connection, table: str, steps: Sequence[SqlStep], timeout_seconds: float | None) -> None:
     """Carry out the user's steps inside the open transaction. Raises ``ConfigError`` for what is not allowed, and
@@ -140,22 +143,20 @@ def run(raw: sqlite3.Connection, table: str, steps: Sequence[SqlStep], timeout_s
     raw.set_authorizer(guard.authorize)
     if timeout_seconds is not None:
         raw.set_progress_handler(guard.is_late, _STEPS)
+    cursor = raw.cursor()
     try:
         for step in steps:
-            cursor = raw.cursor()
-            try:
-                _one(step, GuardedCursor(guard, cursor))
-                guard.check()
-            finally:
-                guard_pid_close(cursor, guard)
+            _one(step, GuardedCursor(guard, cursor))
+            guard.check()
     finally:
         guard.end()
-        if timeout_seconds is not None:
+        if guard.is_home():
+            cursor.close()
             raw.set_progress_handler(None, 0)
-        if sys.version_info >= (3, 11):
-            raw.set_authorizer(None)
-        else:  # there None would not take it away
-            raw.set_authorizer(_allow)
+            # Python 3.10 does not know None here.
+            raw.set_authorizer(None if sys.version_info >= (3, 11) else _allow)
+        else:
+            _left_behind.append(cursor)
 
 
 def _one(step: SqlStep, cursor: GuardedCursor) -> None:
@@ -173,13 +174,11 @@ def check_steps(steps: Sequence[Any]) -> None:
         pair = isinstance(step, (tuple, list)) and len(step) == 2 and isinstance(step[0], str)
         if not (isinstance(step, str) or callable(step) or pair):
             raise ConfigError(
-                f"sql=: {step!r} is neither a statement, nor a pair of a statement and its parameters, nor a function of a cursor."
+                f"sql=: {step!r} is neither a statement, nor a pair of a statement and its parameters, nor a function "
+                "of a cursor."
             )
 
 
 def _allow(*_: Any) -> int:
     return sqlite3.SQLITE_OK
 
-
-def guard_pid_close(cursor: sqlite3.Cursor, guard: _Guard) -> None:
-    cursor.close()

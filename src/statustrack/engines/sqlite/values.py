@@ -1,0 +1,49 @@
+"""Rows as SQLite gives and takes them: NULL is absent, a set of texts is a JSON array."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from statustrack.core.record import ATTRIBUTES, TEXT_SET
+from statustrack.core.writes import Row, Write
+
+SETS = frozenset(name for name, kind in ATTRIBUTES.items() if kind == TEXT_SET)
+
+
+def encode_set(members: Iterable[str]) -> str:
+    """A set of texts as it is stored: a JSON array in the order of code points."""
+    return json.dumps(sorted(members), ensure_ascii=False, separators=(",", ":"))
+
+
+def decode_set(text: Any) -> frozenset[str]:
+    """The members of a stored set; what somebody else has put there instead counts as one member."""
+    try:
+        members = json.loads(text)
+    except (TypeError, ValueError):
+        return frozenset((str(text),))
+    if not isinstance(members, list):
+        return frozenset((str(text),))
+    return frozenset(each if isinstance(each, str) else json.dumps(each) for each in members)
+
+
+def decode_row(names: Sequence[str], values: Sequence[Any]) -> Row:
+    """A row of the table; NULL means absent."""
+    row = {name: value for name, value in zip(names, values, strict=True) if value is not None}
+    for name in SETS:
+        if name in row:
+            row[name] = decode_set(row[name])
+    return row
+
+
+def put_row(write: Write) -> Row:
+    """The row after a put has landed."""
+    return {name: value for name, value in write.set.items() if value is not None}
+
+
+def only(row: Row, attributes: Sequence[str] | None) -> Row:
+    """The key and these attributes of a row."""
+    if attributes is None:
+        return row
+    return {name: row[name] for name in dict.fromkeys(("key", *attributes)) if name in row}
