@@ -14,6 +14,7 @@ import hashlib
 import http.client
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -208,9 +209,13 @@ class DynamoDBLocal:
 
 
 def free_port() -> int:
-    """A port that nobody listens on now; somebody may take it before we do, hence the tries above."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
+    """A port that nobody listens on.
+
+    Not one that the system hands out (32768 and above): while Java starts, a client's connection could take that, and
+    this engine does not end when it cannot have its port, it hangs.
+    """
+    chance = random.SystemRandom()  # not the one that a test may have seeded
+    return next(port for port in iter(lambda: chance.randrange(20_000, 32_000), None) if not is_taken(port))
 
 
 def is_taken(port: int) -> bool:

@@ -7,7 +7,7 @@ one stays, without its name, so that losing it is still seen). So the graph is f
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
 from statustrack.core.payload import encode
 from tests.model.protocol import Worker
@@ -15,11 +15,19 @@ from tests.model.space import Space
 from tests.model.words import Spec
 
 
-class Names:
-    """One renaming: old token to new token, and how much lower attempts count."""
+class Fact(NamedTuple):
+    """What matters of a row for renaming it."""
 
-    def __init__(self, space: Space, names: dict[str, str], lower: int) -> None:
-        self.space, self.names, self.lower = space, names, lower
+    lock: str | None  #: if it is the token of a worker of ours
+    attempt: int
+    told: tuple[tuple[int, str], ...]  #: attempts and tokens in its histories
+
+
+class Names:
+    """One renaming: old token to new token, and old attempt number to new."""
+
+    def __init__(self, space: Space, names: dict[str, str], numbers: dict[int, int]) -> None:
+        self.space, self.names, self.numbers = space, names, numbers
         self._rows: dict[int, int] = {}
         self._specs: dict[Spec, Spec] = {}
         self._workers: dict[Worker, Worker] = {}
@@ -39,12 +47,12 @@ class Names:
         if row.get("lock") in names:
             row["lock"] = names[row["lock"]]
         if row.get("attempt"):
-            row["attempt"] -= self.lower
+            row["attempt"] = self.numbers[row["attempt"]]
         if "attempts" in row:
             entries = json.loads(row["attempts"])
-            kept = [[e[0] - self.lower, names[e[1]], *e[2:]] for e in entries if e[1] in names]
+            kept = [[self.numbers[e[0]], names[e[1]], *e[2:]] for e in entries if e[1] in names]
             if entries and entries[-1][1] not in names:
-                kept.append([entries[-1][0] - self.lower, "x", 0, "x", 0, 0, "w"])
+                kept.append([0, "x", 0, "x", 0, 0, "w"])
             row["attempts"] = encode(kept)
         if row.get("data", "{}")[2:-1].partition('"')[0] not in ("", "saved"):
             token, _, version = row["data"][2:-1].partition('":')
@@ -56,7 +64,7 @@ class Names:
                 if text[0] == "x":
                     kept_late.add(text)
                 elif token in names:
-                    kept_late.add(f"{int(attempt) - self.lower} {names[token]}")
+                    kept_late.add(f"{self.numbers[int(attempt)]} {names[token]}")
             row["late_results"] = frozenset(kept_late)
             if not kept_late:
                 del row["late_results"]
@@ -88,16 +96,17 @@ class Canon:
     def __init__(self, space: Space) -> None:
         self.space = space
         self._names: dict[Any, Names] = {}
-        self._facts: dict[int, tuple[str | None, int]] = {0: (None, 0), -1: (None, 0)}
+        self._facts: dict[int, Fact] = {0: Fact(None, 0, ()), -1: Fact(None, 0, ())}
         self._keys: dict[Worker, tuple[Any, ...]] = {}
 
-    def _fact(self, number: int) -> tuple[str | None, int]:
-        """The lock (if it is a token) and the lowest attempt that matters of a row."""
+    def _fact(self, number: int) -> Fact:
         fact = self._facts.get(number)
         if fact is None:
             row = self.space.rows[number] or {}
             lock = row.get("lock")
-            fact = (lock if lock and lock[0] in "wnd" else None, int(row.get("attempt") or 0))
+            ended = [(entry[0], entry[1]) for entry in json.loads(row.get("attempts", "[]"))]
+            late = [(int(a), t) for a, _, t in (text.partition(" ") for text in row.get("late_results", ())) if a[0] != "x"]
+            fact = Fact(lock if lock and lock[0] in "wnd" else None, int(row.get("attempt") or 0), (*ended, *late))
             self._facts[number] = fact
         return fact
 
@@ -106,48 +115,49 @@ class Canon:
         if key is None:
             sent = me.request
             about = () if sent is None else (sent.event, sent.extra, sent.age)
-            key = self._keys[me] = (me.phase, me.lease, me.renewals, me.step, about, self._fact(me.held)[1])
+            key = self._keys[me] = (me.phase, me.lease, me.renewals, me.step, about, self._fact(me.held).attempt)
         return key
 
     def rename(
         self, row: int, workers: tuple[Worker, ...], net: tuple[Spec, ...], ghost: tuple[tuple[int, str, str], ...]
     ) -> tuple[Names, tuple[int, ...], tuple[Worker, ...], tuple[Spec, ...], tuple[tuple[int, str, str], ...]]:
         """The state under its canonical names; the order says which worker comes from which place."""
-        lock, lowest = self._fact(row)
+        fact = self._fact(row)
+        lock = fact.lock
         order = sorted(range(len(workers)), key=lambda slot: (self._key(workers[slot]), workers[slot].token == lock))
         names: dict[str, str] = {}
-        locks: list[str | None] = [lock]
-        attempts = [lowest] if row else []
+        facts = [fact]
         for place, slot in enumerate(order):
             me = workers[slot]
             if me.token:
                 names[me.token] = f"w{place}"
-            for number in (me.held, me.request.row if me.request is not None else -1):
-                if number > 0:
-                    fact = self._fact(number)
-                    attempts.append(fact[1])
-                    locks.append(fact[0])
+            if me.held:
+                facts.append(self._fact(me.held))
+            if me.request is not None and me.request.row > 0 and me.request.row != me.held:
+                facts.append(self._fact(me.request.row))
         for spec in net:
             if spec.token[0] in "wn" and spec.token not in names:
                 names[spec.token] = f"n{len(names)}"
             if spec.row > 0:
-                fact = self._fact(spec.row)
-                attempts.append(fact[1])
-                locks.append(fact[0])
-        for each in locks:
-            if each is not None and each not in names:
-                names[each] = f"d{len(names)}"
+                facts.append(self._fact(spec.row))
+        attempts = {0}
+        for fact in facts:
+            if fact.lock is not None and fact.lock not in names:
+                names[fact.lock] = f"d{len(names)}"
+            attempts.add(fact.attempt)
         kept = [entry for entry in ghost if entry[1] in names or entry[1][0] == "o"]
-        attempts.extend(entry[0] for entry in kept if entry[1][0] != "o")
-        lower = max(0, min(attempts) - 1) if attempts else 0
-        key = (tuple(names.items()), lower)
+        attempts.update([entry[0] for entry in kept])
+        for fact in facts:
+            attempts.update([attempt for attempt, token in fact.told if token in names])
+        numbers = {number: rank for rank, number in enumerate(sorted(attempts))}
+        key = (tuple(names.items()), tuple(numbers))
         renaming = self._names.get(key)
         if renaming is None:
-            renaming = self._names[key] = Names(self.space, names, lower)
+            renaming = self._names[key] = Names(self.space, names, numbers)
         return (
             renaming,
             tuple(order),
             tuple([renaming.worker(workers[slot]) for slot in order]),
             tuple(sorted([renaming.spec(spec) for spec in net])) if net else net,
-            tuple(sorted((e[0] - lower, names.get(e[1], e[1]), e[2]) for e in kept)),
+            tuple(sorted((numbers[e[0]], names.get(e[1], e[1]), e[2]) for e in kept)),
         )

@@ -36,14 +36,14 @@ def silent(cause: str = "the storage does not answer") -> Unknown:
 class Faulty:
     """An engine that does as told before (or instead of) what the real one does.
 
-    ``plan`` maps an event (``claim``, ``succeed``, ...) to a list of actions, each used once, for a request that
-    holds a write of that event: ``drop`` (not sent, Unknown), ``lose`` (carried out, then Unknown), an exception (it
+    ``plan`` maps an event (``claim``, ``succeed``, ...) to a list of actions, each used once, or to one that is always
+    used, for a request that holds a write of that event: ``drop`` (not sent, Unknown), ``lose`` (carried out, then Unknown), an exception (it
     is raised), or a function (called with the engine before the request is sent).
     """
 
-    def __init__(self, inner: Engine, **plan: list[Any]) -> None:
+    def __init__(self, inner: Engine, **plan: Any) -> None:
         self._inner = inner
-        self.plan = {event: list(actions) for event, actions in plan.items()}
+        self.plan = plan
         self.requests: list[list[str]] = []
 
     def __getattr__(self, name: str) -> Any:
@@ -54,7 +54,8 @@ class Faulty:
         for write in writes:
             actions = self.plan.get(write.event)
             if actions:
-                return self._act(actions.pop(0), table, writes)
+                action = actions.pop(0) if isinstance(actions, list) else actions
+                return self._act(action, table, writes)
         return self._inner.apply(table, writes)
 
     def _act(self, action: Any, table: str, writes: Sequence[Write]) -> list[Outcome]:

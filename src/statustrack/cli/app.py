@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import click
@@ -35,9 +34,9 @@ class Commands(click.Group):
 
 
 def _words(error: Exception) -> str:
-    # Not every OSError says what it is about; FileNotFoundError: [Errno 2] ... is better than half a sentence.
-    plain = isinstance(error, statustrack.StatusTrackError) or not getattr(error, "errno", None)
-    return str(error) if plain and str(error) else f"{type(error).__name__}: {error}"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    return str(error) or type(error).__name__
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80})
@@ -57,6 +56,4 @@ cli.add_command(status)
 
 def main() -> None:
     """The entry point of the installed command."""
-    if os.name == "posix":
-        _keep_going_without_stdout()
     cli(prog_name="statustrack")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,8 +24,8 @@ FOLDER = "statustrack-demo"
 @click.option("--pdfs", metavar="FOLDER", type=click.Path(path_type=Path), help="Your own documents instead.")
 @click.option("--fresh", is_flag=True, help="Forget what earlier runs did, and start over.")
 @click.option("--workers", type=click.IntRange(1, 64), default=4, show_default=True, help="Worker processes.")
-@click.option("--invoices", type=click.IntRange(1, 10_000), help="How many to make.  [default: 200]")
-@click.option("--kill/--no-kill", default=True, help="Kill a worker on the way.  [default: kill]")
+@click.option("--invoices", type=click.IntRange(1, 10_000), show_default="200", help="How many to make.")
+@click.option("--kill/--no-kill", default=True, show_default=True, help="Kill a worker on the way.")
 @click.option(
     "--folder",
     type=click.Path(path_type=Path, file_okay=False),
@@ -75,3 +77,61 @@ def demo(
     screen.report(result, run.seconds, _next_commands(run, pdfs, folder, again))
     if not result.is_good:
         raise SystemExit(CHECK_FAILED)
+
+
+def _collect(
+    screen: render.DemoScreen, pdfs: Path | None, invoices: int | None, folder: Path, url: str | None
+) -> tuple[Inbox, str]:
+    """The documents, made if need be, and where their tasks live."""
+    import statustrack.demo.extract  # noqa: F401 - pypdf is an extra: said before anything is made
+    from statustrack.core import times
+    from statustrack.demo import inbox
+    from statustrack.engines.clock import SystemClock
+    from statustrack.engines.registry import open_engine, sqlite_url
+
+    url = url or sqlite_url((folder / "tasks.db").as_posix())
+    open_engine(url)  # a wrong URL is refused before anything is made
+    if pdfs is not None:
+        mine = inbox.own(pdfs, times.micros_to_datetime(SystemClock().wall()).date())
+        screen.introduce_own(len(mine.task_ids), pdfs, url)
+        return mine, url
+    count = invoices or inbox.invoices_in(folder / "documents") or inbox.INVOICES
+    screen.introduce(count, url)
+    there = inbox.invoices_in(folder / "documents") == count
+    what = "Looking through the" if there else "Making"
+    with screen.busy(f"{what} {count:,} invoices in {folder / 'documents'}"):
+        return inbox.generated(folder / "documents", count), url
+
+
+def _play(screen: render.DemoScreen, run: Run, fresh: bool, again: str) -> None:
+    """Show the run from its first event to the last."""
+    screen.begin(run.prepare(fresh), run.workers, run.kill, again)
+    with screen.live(), closing(run.events()) as events:
+        for event in events:
+            screen.show(event)
+
+
+def _command(pdfs: Path | None, folder: Path, url: str | None) -> str:
+    """The command that goes on with this run."""
+    words = ["statustrack", "demo"]
+    if pdfs is not None:
+        words += ["--pdfs", str(pdfs)]
+    if str(folder) != FOLDER:
+        words += ["--folder", str(folder)]
+    if url is not None:
+        words += ["--engine", url]
+    return shlex.join(words)
+
+
+def _next_commands(run: Run, pdfs: Path | None, folder: Path, again: str) -> list[tuple[str, str]]:
+    """What to try next: only what works here."""
+    table = run.extract.Meta.table_name
+    commands = [(f"statustrack status --engine {shlex.quote(run.url)}", "what the table holds")]
+    database = folder / "tasks.db"
+    if run.engine.name == "sqlite" and database.is_file() and shutil.which("sqlite3"):
+        sql = f"select key, attempts from {table}"
+        commands.append((f'sqlite3 {shlex.quote(str(database))} "{sql}"', "any SQLite tool reads it"))
+    commands.append((f"{again} --fresh", "once more, from the start"))
+    if pdfs is None:
+        commands.append(("statustrack demo --pdfs FOLDER", "your own documents"))
+    return commands

@@ -54,6 +54,8 @@ class TrackerConfig:
     retry_max_delay_seconds: float = DEFAULT_RETRY_MAX_DELAY_SECONDS
     keep_succeeded_seconds: float | None = None
     keep_ignored_seconds: float | None = None
+    #: Partitions named before: every transition names one, and formatting it costs more than looking it up.
+    _partitions: dict[tuple[int, int], str] = dataclasses.field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def make(
@@ -203,7 +205,12 @@ class TrackerConfig:
 
     def value(self, key: str, status: int) -> str:
         """The ``value`` of a task in one of this step's own states: its key decides the shard."""
-        return self.partition(status, shard_of(key, self.status_shards.get(status, 1)))
+        shards = self.status_shards.get(status, 1)
+        place = (status, shard_of(key, shards) if shards > 1 else 1)
+        found = self._partitions.get(place)
+        if found is None:
+            found = self._partitions[place] = self.partition(*place)
+        return found
 
     def status_of_value(self, value: str | None) -> int | None:
         """The status code inside a stored ``value``, None where it has another form."""

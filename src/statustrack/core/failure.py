@@ -73,8 +73,8 @@ def from_reason(kind: str, reason: str) -> Failure:
 
 
 def summary_of(text: str) -> str:
-    """One line of at most 120 characters."""
-    line = _SPACE.sub(" ", text[:2000]).strip()
+    """One line of at most 120 characters, without half surrogate pairs (a text attribute must be UTF-8)."""
+    line = _SPACE.sub(" ", text[:2000].encode("utf-8", "replace").decode()).strip()
     return line if len(line) <= SUMMARY_TEXT else line[: SUMMARY_TEXT - 1] + "…"
 
 

@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
 from typing import Any
 
 from statustrack.core.errors import StorageError
@@ -167,12 +168,16 @@ class Crew:
 
 @contextmanager
 def _without_ctrl_c() -> Iterator[None]:
-    """A process started here never sees the terminal's Ctrl-C, not even while it is still importing."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """A process started here never sees the terminal's Ctrl-C, not even while it is still importing; ours waits."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # started by the first process, it would lift the mask again
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # inherited by the child
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 @contextmanager

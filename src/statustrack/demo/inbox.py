@@ -15,6 +15,7 @@ from statustrack.core.errors import ConfigError
 from statustrack.demo.invoices import AS_OF, TRUTH_FILE, generate
 
 INVOICES = 200
+USE_CASE = "pdf_processing"
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,11 @@ def invoices_in(folder: Path) -> int | None:
     return count if isinstance(count, int) and count > 0 else None
 
 
-def generated(folder: Path, count: int, use_case_id: str) -> Inbox:
+def generated(folder: Path, count: int) -> Inbox:
     """Invoices with known truth and three broken documents, made now or by an earlier run."""
     made = generate(folder, count)
     names = [path.name for path in made.paths]
-    return Inbox(folder, names, use_case_id, AS_OF, made.truth, made.broken)
+    return Inbox(folder, names, USE_CASE, AS_OF, made.truth, made.broken)
 
 
 def own(folder: Path, today: date) -> Inbox:
@@ -55,7 +56,7 @@ def own(folder: Path, today: date) -> Inbox:
     if not folder.exists():
         raise ConfigError(f"--pdfs {folder}: there is no such folder.")
     if not folder.is_dir():
-        raise ConfigError(f"--pdfs {folder} is a file: give the folder that it is in, {folder.parent}.")
+        raise ConfigError(f"--pdfs {folder} is a file: give a folder with documents.")
     try:
         # Checked first, since a search passes over a folder that it may not read.
         next(folder.iterdir(), None)

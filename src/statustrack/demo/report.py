@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from dataclasses import dataclass, field
+from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 from statustrack.demo.questions import QUESTIONS, check
-from statustrack.demo.run import Progress, Run, Victim
+from statustrack.demo.run import Run
+from statustrack.demo.story import Progress, Victim
 
 #: How many answers are shown, and how many ids of a group of failures.
 SAMPLES = 3
@@ -39,7 +43,7 @@ class Report:
     progress: Progress
     groups: list[Group]
     story: list[tuple[int, str, str, str]]  #: of the killed worker's task: attempt, step, outcome, worker
-    answers: list[tuple[str, dict[str, Any]]]
+    answers: list[tuple[str, str]]  #: some of them, in words
     checks: list[Check]
     victim: Victim | None
     notes: list[str]
@@ -52,7 +56,7 @@ class Report:
 
 def report(run: Run) -> Report:
     """Read every task of the run and judge it."""
-    tasks = {task.task_id: task for task in _read(run)}
+    tasks = _read(run)
     steps = {step.config.in_progress_status: step.__name__ for step in (run.extract, run.answer)}
     checks = [_all_ended(run, tasks)]
     if run.inbox.truth:
@@ -72,9 +76,15 @@ def report(run: Run) -> Report:
     return Report(run.look(), _groups(run, tasks), story, _samples(run, tasks), checks, victim, notes)
 
 
-def _read(run: Run) -> list[Any]:
+def _read(run: Run) -> dict[str, Any]:
+    """Every task. DynamoDB's index follows the table with a delay: what is not there yet is waited for."""
     codes = sorted({*run.extract.config.codes, *run.answer.config.codes})
-    return run.answer.query_by_status(codes, auto_refresh=True).all()
+    for pause in (0.2, 0.5, 1.0, 0.0):
+        tasks = {task.task_id: task for task in run.answer.query_by_status(codes, auto_refresh=True)}
+        if len(tasks) >= run.total or run.engine.name == "sqlite":
+            break
+        time.sleep(pause)
+    return tasks
 
 
 def _all_ended(run: Run, tasks: dict[str, Any]) -> Check:
@@ -132,10 +142,20 @@ def _groups(run: Run, tasks: dict[str, Any]) -> list[Group]:
     return sorted(groups, key=lambda group: -group.count)
 
 
-def _samples(run: Run, tasks: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    answered = [(name, tasks[name].data["answers"]) for name in run.inbox.task_ids if _is_answered(tasks.get(name))]
-    return answered[:SAMPLES]
+def _samples(run: Run, tasks: dict[str, Any]) -> list[tuple[str, str]]:
+    answered = (name for name in run.inbox.task_ids if _is_answered(tasks.get(name)))
+    return [(name, _sentence(tasks[name].data["answers"])) for name in islice(answered, SAMPLES)]
 
 
 def _is_answered(task: Any) -> bool:
     return task is not None and bool(task.data.get("answers"))
+
+
+def _sentence(answer: dict[str, Any]) -> str:
+    money = f"{Decimal(answer['total_due']):,}" if answer["total_due"] else "an amount that was not found"
+    parts = [f"{answer['seller'] or '?'} asks {answer['buyer'] or '?'} for {answer['currency'] or ''} {money}"]
+    if answer["due_date"]:
+        parts.append(f"due {answer['due_date']}" + (" and overdue" if answer["overdue"] else ""))
+    if answer["needs_approval"]:
+        parts.append("needs an approval")
+    return ", ".join(parts).replace("  ", " ")

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from statustrack.core.status import STATUS_NAMES
 from statustrack.demo.crew import Crew
 from statustrack.demo.inbox import Inbox
 from statustrack.demo.steps import Answer, Extract, steps_of
+from statustrack.demo.story import Event, Progress, Victim
 from statustrack.demo.worker import Job
 from statustrack.tracking.location import engine_for, use_engine
 
@@ -24,52 +24,6 @@ LOOK_SECONDS = 0.1
 AIM_SECONDS = 0.005
 #: The worker is killed when this part of the documents is through step 1.
 KILL_AT = 0.3
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How the tasks stand: for each step the number of tasks per status name.
-
-    ``succeeded`` of step 1 counts also those that are further on, in step 2.
-    """
-
-    seconds: float
-    total: int
-    steps: dict[str, dict[str, int]]
-    finished: int
-    finished_before: int
-
-    @property
-    def passed(self) -> int:
-        """Documents that are through step 1, one way or the other."""
-        first = next(iter(self.steps.values()))
-        return first["succeeded"] + first["ignored"]
-
-    @property
-    def rate(self) -> float:
-        """Documents finished per second in this run."""
-        return (self.finished - self.finished_before) / self.seconds if self.seconds > 0 else 0.0
-
-
-@dataclass(frozen=True)
-class Event:
-    """Something that happened: ``kind`` is note, killed, taken_over or recovered."""
-
-    seconds: float
-    kind: str
-    text: str
-
-
-@dataclass
-class Victim:
-    """The killed worker and the task that it held; ``stage`` is waiting, taken over or done."""
-
-    worker: str
-    pid: int
-    step: str
-    task_id: str
-    attempt: int
-    stage: str = "waiting"
 
 
 class Run:
@@ -137,17 +91,16 @@ class Run:
 
     # --- during ------------------------------------------------------------------------------------------------------
 
-    def events(self) -> Iterator[Event | Progress]:
+    def events(self) -> Generator[Event | Progress, None, None]:
         """Run the workers to the end. Leaving the iteration early (also by Ctrl-C) stops them: what they hold is
         finished or given back."""
         now = self.look()
         if now.finished >= self.total:
             return
         self._before, self.worked = now.finished, True
-        job = Job(
-            self.url, self.inbox.use_case_id, str(self.inbox.folder), self.inbox.as_of.isoformat(), str(self.log)
-        )
+        job = Job(self.url, self.inbox.use_case_id, str(self.inbox.folder), self.inbox.as_of.isoformat(), str(self.log))
         with _sigterm_as_ctrl_c(), Crew(job, self.workers) as crew:
+            yield self.look()
             crew.start()
             self._began = time.monotonic()
             pids = ", ".join(str(member.pid) for member in crew.members)

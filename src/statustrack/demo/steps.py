@@ -8,9 +8,8 @@ from pathlib import Path
 
 import statustrack as st
 from statustrack.demo.extract import extract
+from statustrack.demo.inbox import USE_CASE
 from statustrack.demo.questions import answer
-
-USE_CASE = "pdf_processing"
 
 
 class ExtractStatus(st.BaseStatusEnum):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Protocol
+from typing import Any, Protocol
 
-_BOOT_CLOCK = getattr(time, "CLOCK_BOOTTIME", None)
+_BOOT_CLOCK: Any = getattr(time, "CLOCK_BOOTTIME", None)
 
 
 class Clock(Protocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import threading
+from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from statustrack.core.errors import ConfigError
@@ -50,7 +51,7 @@ def sqlite_url(path: str) -> str:
     return "sqlite:///" + quote(path)
 
 
-def _make(url: str, clock: Clock | None) -> Engine:
+def _make(url: Any, clock: Clock | None) -> Engine:
     if not isinstance(url, str) or "://" not in url:
         raise ConfigError(f"engine URL {url!r} is not of a known form: {FORMS}.")
     scheme, _, rest = url.partition("://")

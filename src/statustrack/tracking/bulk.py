@@ -22,7 +22,7 @@ from statustrack.core.payload import encode_data
 from statustrack.core.record import attempts_of, new_row
 from statustrack.core.writes import Row, Write
 from statustrack.engines.protocol import Applied, Engine, Outcome, Refused, Unknown
-from statustrack.tracking import claiming
+from statustrack.tracking import claiming, wakeup
 from statustrack.tracking.arguments import limit_of
 from statustrack.tracking.context import ExecutionContext
 from statustrack.tracking.directory import directory_of
@@ -162,6 +162,7 @@ def _create_chunk(engine: Engine, table: str, chunk: list[Write], ids: list[str]
             report.existing_ids.append(task_id)
         else:
             failed = outcome
+    wakeup.tell()
     if failed is not None:
         cause = failed.cause if isinstance(failed, Unknown) else getattr(failed, "reason", failed)
         raise StorageUnavailableError(

@@ -79,7 +79,8 @@ def plan_timeout(ctx: ExecutionContext[Any], seconds: float, default_delay_secon
 
 
 def plan_after_rejection(ctx: ExecutionContext[Any], plan: Plan, reason: str) -> Plan:
-    """The storage refuses the content of a plan for ever: a success becomes a failure that says why; anything else ends as
+    """The storage refuses the content of a plan for ever: a success becomes a failure that says why; anything else
+    ends as
     ignored with as little as can be said."""
     now = ctx._hold.engine.now()
     if plan.wanted == "succeeded":
@@ -107,7 +108,8 @@ def _failed(
 
 
 def _expiry(ctx: ExecutionContext[Any], status: int, now: int) -> int | None:
-    """When retention may take the task (epoch seconds); never while a step of the directory goes on from this status."""
+    """When retention may take the task (epoch seconds); never while a step of the directory goes on from this
+    status."""
     config = ctx._config
     keep = config.keep_succeeded_seconds if status == config.succeeded_status else config.keep_ignored_seconds
     if keep is None:

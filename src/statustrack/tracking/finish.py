@@ -23,6 +23,7 @@ from statustrack.core.limits import LATE_RESULT_BYTES
 from statustrack.core.payload import shorten, size_of
 from statustrack.core.record import recorded_outcome
 from statustrack.engines.protocol import Applied, Engine, ExtraFailed, Refused, Rejected, TogetherOutcome, Unknown
+from statustrack.tracking import wakeup
 from statustrack.tracking.context import ExecutionContext
 from statustrack.tracking.ending import Plan, plan_after_rejection, plan_for, plan_release
 from statustrack.tracking.trace import Trace, log
@@ -102,6 +103,8 @@ def settle(ctx: ExecutionContext[Any], plan: Plan, outcome: TogetherOutcome, tra
         ctx.outcome = entry.outcome if entry is not None else ("ignored" if plan.wanted == "given_up" else plan.wanted)
         hold.released = True
         ctx.task._take(outcome.row)
+        if ctx.outcome in ("failed", "released"):
+            wakeup.tell()
         _tell(ctx, plan.wanted if plan.wanted == "given_up" else ctx.outcome, trace)
         return None
     if isinstance(outcome, ExtraFailed):
@@ -116,7 +119,8 @@ def settle(ctx: ExecutionContext[Any], plan: Plan, outcome: TogetherOutcome, tra
         ctx.outcome = "unknown"
         log(logging.ERROR, "outcome_unknown", hold.key, wanted=plan.wanted, cause=str(outcome.cause))
         unknown = TaskOutcomeUnknownError(
-            f"{name}: whether attempt {ctx.attempt} was recorded as {plan.wanted} is not known: {outcome.cause}. It was "
+            f"{name}: whether attempt {ctx.attempt} was recorded as {plan.wanted} is not known: {outcome.cause}. It "
+            f"was "
             "sent until the lease ended. Look at the task when the storage answers again: either it is recorded, or it "
             "will be taken over."
         )

@@ -25,13 +25,15 @@ from statustrack.core.record import Attempt as EndedAttempt
 from statustrack.core.sharding import shard_of
 from statustrack.core.writes import Row, Write
 from statustrack.engines.protocol import Applied, Engine, Outcome, Refused, Unknown
-from statustrack.tracking import location
+from statustrack.tracking import location, wakeup
 from statustrack.tracking.attributes import Attributed, Instant, Json, Moment, Number, Seconds, Shown, Text
 from statustrack.tracking.bulk import BulkVerbs
 from statustrack.tracking.directory import directory_of
 from statustrack.tracking.execution import Start
+from statustrack.tracking.handlers import Handler, HandlerVerb
 from statustrack.tracking.index import StatusAndUpdateTimeIndex
 from statustrack.tracking.query import QueryVerbs
+from statustrack.tracking.redrive import OperatorVerbs
 from statustrack.tracking.twins import AsyncTwins
 
 T = TypeVar("T", bound="BaseTask")
@@ -41,7 +43,7 @@ def _late_results(row: Row) -> list[dict[str, Any]]:
     return [payload.decode(text, {"detail": text}) for text in sorted(row.get("late_results") or ())]
 
 
-class BaseTask(QueryVerbs, BulkVerbs, AsyncTwins, Attributed):
+class BaseTask(QueryVerbs, BulkVerbs, OperatorVerbs, AsyncTwins, Attributed):
     """A task and the table that it lives in. Subclass it with a ``Meta`` (where) and a ``config`` (what)::
 
         class Step1(BaseTask):
@@ -55,6 +57,7 @@ class BaseTask(QueryVerbs, BulkVerbs, AsyncTwins, Attributed):
     """
 
     config: ClassVar[TrackerConfig]
+    _handler: ClassVar[Handler | None] = None
     status_and_update_time_index = StatusAndUpdateTimeIndex()
 
     key: Text[str] = Text()
@@ -336,6 +339,7 @@ class BaseTask(QueryVerbs, BulkVerbs, AsyncTwins, Attributed):
         write = lifecycle.create(task._row)
         outcome = engine.apply(table, [write])[0]
         if isinstance(outcome, Applied):
+            wakeup.tell()
             return cls._from_row(outcome.row, engine, table)
         if isinstance(outcome, Refused):
             current = outcome.current

@@ -33,8 +33,8 @@ def warm_up(engine: Engine) -> None:
     """A server that has just started takes seconds for its first requests: longer than an engine waits for a reply."""
     table = "warm_up"
     engine.create_table(table, TableOptions())
-    rows = [row_of(f"warm {number}", attempt=0) for number in range(30)]
-    for _ in range(3):
+    rows = [row_of(f"warm {number}", attempt=0) for number in range(26)]
+    for _ in range(2):
         engine.apply(table, [Write("save", row["key"], (), set=row, kind="put") for row in rows])
         engine.apply(table, [Write("create", row["key"], PRESENT, increment={"attempt": 1}) for row in rows])
         engine.apply(table, [Write("delete", rows[0]["key"], (), kind="delete")])

@@ -11,7 +11,7 @@ from statustrack.core.record import ATTRIBUTES, INDEX_ATTRIBUTES
 from statustrack.core.writes import Row, Write, apply
 from statustrack.engines.protocol import Applied, Engine, Outcome, Refused
 from tests.engines.contract.places import Place
-from tests.engines.contract.rows import INTEGERS, PRESENT, SET, clause, one, on_page, put, row_of, simplified, stored
+from tests.engines.contract.rows import INTEGERS, PRESENT, SET, clause, on_page, one, put, row_of, simplified, stored
 
 START: Row = row_of(
     "a",

@@ -143,7 +143,8 @@ def test_an_insert_names_what_it_stores() -> None:
 
 
 def test_settled_says_what_comes_of_absent_attributes() -> None:
-    write = Write("u", "k", (), {"status": 1}, (), {"data": "notes", "worker": "lock"}, {"attempt": 1}, {"late_results": "x"})
+    copy = {"data": "notes", "worker": "lock"}
+    write = Write("u", "k", (), {"status": 1}, (), copy, {"attempt": 1}, {"late_results": "x"})
     assert settled(write, {"notes": "n", "lock": "l", "attempt": 1, "late_results": frozenset({"y"})}) is None
     spelt = settled(write, {"lock": "l"})
     assert spelt is not None
@@ -168,7 +169,7 @@ def test_the_key_can_only_be_there_or_not() -> None:
 def test_items_and_rows() -> None:
     row = {"key": "k", "status": -3, "lease_until": 1_795_000_000_123, "late_results": frozenset({"x"}), "data": ""}
     assert to_row(to_item(row)) == row
-    others: Any = {"key": {"S": "k"}, "lock": {"NULL": True}, "data": {"M": {}}, "theirs": {"S": "x"}, "retry": {"BOOL": True}}
-    assert to_row(others) == {"key": "k"}
+    odd: Any = {"lock": {"NULL": True}, "data": {"M": {}}, "theirs": {"S": "x"}, "retry": {"BOOL": True}}
+    assert to_row({"key": {"S": "k"}, **odd}) == {"key": "k"}
     assert [to_number(text) for text in ("7", "1E+2", "7.0", "-0.5")] == [7, 100, 7, -0.5]
     assert isinstance(to_number("7.0"), int)

@@ -70,6 +70,8 @@ class Connection:
         self.patience_seconds = PATIENCE_SECONDS
         #: Whether a refusal brings the old item with it (some emulators' do not); None: not known yet.
         self.returns_old: bool | None = None
+        #: Tables whose index does not carry all that ours does.
+        self.narrow_indexes: set[str] = set()
         self._heard = False
         self._client: Any = None
         self._threads: ThreadPoolExecutor | None = None

@@ -56,12 +56,16 @@ class DynamoEngine:
         return f"DynamoEngine({self.url!r})"
 
     def __reduce__(self) -> Any:
-        raise TypeError(f"{self!r} cannot be pickled: it holds connections. Send its url ({self.url}) and open it there.")
+        raise TypeError(f"{self!r} cannot be pickled: it holds connections. Send its url, and open it there.")
 
     @property
     def meter(self) -> Meter:
         """What this process has asked for; a forked child begins at nothing."""
         return self.connection.meter
+
+    @meter.setter
+    def meter(self, meter: Meter) -> None:
+        self.connection.meter = meter
 
     # time
 

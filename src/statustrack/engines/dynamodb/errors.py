@@ -64,9 +64,10 @@ _OTHER_SHAPE = (
     "missing the key",
     "number of conditions on the keys is invalid",
     "does not have the specified index",
-    "type mismatch for key key",
+    "type mismatch for key",
     "type mismatch for index key",
 )
+_NARROW_INDEX = "does not project"
 _TOO_LARGE = ("item size", "size limit", "exceeded the maximum allowed size")
 
 
@@ -96,6 +97,11 @@ def is_other_shape(message: str) -> bool:
 def is_refused_verb(code: str) -> bool:
     """Whether the service does not offer, or not to us, the verb itself (PartiQL, for a narrow role or an emulator)."""
     return code in DENIED or code in _UNKNOWN_OPERATION
+
+
+def is_narrow_index(message: str) -> bool:
+    """Whether a query filters by an attribute that an older index does not carry."""
+    return _NARROW_INDEX in message
 
 
 def is_no_answer(error: BaseException) -> bool:

@@ -124,7 +124,8 @@ def settled(write: Write, row: Row) -> Write | None:
         if source not in row:
             absent.append(source)
             del copy[target]
-            remove.append(target)
+            if target not in write.set and target not in write.increment and target not in write.add:  # these come later
+                remove.append(target)
     for name, by in write.increment.items():
         if name not in row:
             absent.append(name)

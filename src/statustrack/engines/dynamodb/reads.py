@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from statustrack.core.errors import StorageUnavailableError
+from statustrack.core.errors import StorageError, StorageUnavailableError
 from statustrack.core.writes import Row
 from statustrack.engines.dynamodb.connection import Connection
+from statustrack.engines.dynamodb.errors import is_narrow_index
 from statustrack.engines.dynamodb.expressions import projection
 from statustrack.engines.dynamodb.items import to_row
 from statustrack.engines.dynamodb.table import INDEX
@@ -106,7 +107,9 @@ def page(
         else:
             condition += " AND #update_time BETWEEN :since AND :until"
     parameters: dict[str, Any] = {}
-    if ready_ms is not None:
+    # An older index does not carry ready_at, and DynamoDB refuses to filter by it: a page is a hint, so all come.
+    filtered = ready_ms is not None and table not in connection.narrow_indexes
+    if filtered:
         names["#ready_at"] = "ready_at"
         values[":ready"] = {"N": str(ready_ms)}
         values[":null"] = {"S": "NULL"}
@@ -119,18 +122,33 @@ def page(
             "update_time": {"S": after.update_time},
             "key": {"S": after.key},
         }
-    reply = connection.ask(
-        "query",
-        table,
-        IndexName=INDEX,
-        KeyConditionExpression=condition,
-        ExpressionAttributeNames=names,
-        ExpressionAttributeValues=values,
-        ScanIndexForward=not newest_first,
-        Limit=max(1, limit),
-        ReturnConsumedCapacity=_UNITS,
-        **parameters,
-    )
+    try:
+        reply = connection.ask(
+            "query",
+            table,
+            IndexName=INDEX,
+            KeyConditionExpression=condition,
+            ExpressionAttributeNames=names,
+            ExpressionAttributeValues=values,
+            ScanIndexForward=not newest_first,
+            Limit=max(1, limit),
+            ReturnConsumedCapacity=_UNITS,
+            **parameters,
+        )
+    except StorageError as error:
+        if not filtered or not is_narrow_index(str(error)):
+            raise
+        connection.narrow_indexes.add(table)
+        return page(
+            connection,
+            table,
+            partition,
+            limit=limit,
+            after=after,
+            newest_first=newest_first,
+            since=since,
+            until=until,
+        )
     last = reply.get("LastEvaluatedKey")
     cursor = Cursor(last["update_time"]["S"], last["key"]["S"]) if last else None
     return Page([to_row(item) for item in reply["Items"]], cursor)

@@ -30,7 +30,8 @@ def definition(table: str, options: TableOptions) -> dict[str, Any]:
     """
     if not _NAME.fullmatch(table):
         raise ConfigError(
-            f"{table!r} is no name for a DynamoDB table: it must have 3 to 255 characters, of letters, digits, '_', '-', '.'."
+            f"{table!r} is no name for a DynamoDB table: it must have 3 to 255 characters, and only letters, digits, "
+            "'_', '-' and '.'."
         )
     throughput: dict[str, Any] = {}
     if options.billing_mode == "PROVISIONED":

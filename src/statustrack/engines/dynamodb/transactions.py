@@ -10,7 +10,8 @@ from typing import Any
 from botocore.validate import ParamValidator
 
 from statustrack.core.errors import ConfigError, StorageError, StorageUnavailableError, TableNotFoundError
-from statustrack.core.writes import Write
+from statustrack.core.limits import ITEM_BYTES
+from statustrack.core.writes import Write, apply
 from statustrack.engines.dynamodb import reads
 from statustrack.engines.dynamodb.connection import Connection
 from statustrack.engines.dynamodb.errors import (
@@ -21,6 +22,7 @@ from statustrack.engines.dynamodb.errors import (
     VALIDATION,
     code_of,
     is_again,
+    is_too_large,
     message_of,
 )
 from statustrack.engines.dynamodb.expressions import TRANSACT, request
@@ -151,13 +153,20 @@ def _failed(connection: Connection, table: str, write: Write, extra: Extra, erro
             reads.get(connection, table, [write.key])
         except TableNotFoundError as missing:
             raise missing from error
-        except StorageUnavailableError:
-            return None
-    elif code not in DENIED and code != VALIDATION:
+    elif code == VALIDATION:
+        if is_too_large(message_of(error)) and _outgrows(connection, table, write):
+            return Rejected(message_of(error))
+    elif code not in DENIED:
         return None
     labels = ", ".join(dict.fromkeys([_label(item) for item in extra.transact]))
     said = f"{code}: {message_of(error)}"
     return ExtraFailed(StorageError(f"transact ({labels}) was refused: {said}. Nothing was changed."))
+
+
+def _outgrows(connection: Connection, table: str, write: Write) -> bool:
+    """Whether it is our row that would be too large: what refuses the whole call does not say whose."""
+    row = apply(write, reads.get(connection, table, [write.key]).get(write.key)) or {}
+    return sum(len(f"{name}{value}".encode(errors="replace")) for name, value in row.items()) > ITEM_BYTES
 
 
 def _after(connection: Connection, table: str, write: Write) -> TogetherOutcome:

@@ -30,6 +30,7 @@ class SqliteEngine:
     name = "sqlite"
     min_lease_seconds = 1.0
     page_is_full = True
+    parallel_reads = False
     batch = 500
 
     def __init__(self, path: str, url: str, clock: Clock | None = None) -> None:

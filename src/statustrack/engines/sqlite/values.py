@@ -28,13 +28,14 @@ def decode_set(text: Any) -> frozenset[str]:
     return frozenset(each if isinstance(each, str) else json.dumps(each) for each in members)
 
 
-def decode_row(names: Sequence[str], values: Sequence[Any]) -> Row:
-    """A row of the table; NULL means absent."""
-    row = {name: value for name, value in zip(names, values, strict=True) if value is not None}
-    for name in SETS:
-        if name in row:
-            row[name] = decode_set(row[name])
-    return row
+def decode_rows(names: Sequence[str], found: Iterable[Sequence[Any]]) -> list[Row]:
+    """Rows of the table; NULL means absent."""
+    rows = [{name: value for name, value in zip(names, each) if value is not None} for each in found]  # noqa: B905
+    for name in SETS.intersection(names):
+        for row in rows:
+            if name in row:
+                row[name] = decode_set(row[name])
+    return rows
 
 
 def put_row(write: Write) -> Row:

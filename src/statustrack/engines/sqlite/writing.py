@@ -26,7 +26,7 @@ from statustrack.engines.sqlite.connections import Pool
 from statustrack.engines.sqlite.failures import FULL, IOERR, code_of, is_busy, refused_content, storage_error
 from statustrack.engines.sqlite.lock import Patience
 from statustrack.engines.sqlite.statements import Plan, Statements, quoted, take
-from statustrack.engines.sqlite.values import decode_row, put_row
+from statustrack.engines.sqlite.values import decode_rows, put_row
 
 
 def in_one_transaction(
@@ -120,7 +120,7 @@ def _carry_out(raw: sqlite3.Connection, statements: Statements, write: Write, pl
                 if cursor.rowcount > 0:
                     return Applied({})
             elif found := cursor.fetchall():
-                row = decode_row([each[0] for each in cursor.description], found[0])
+                (row,) = decode_rows([each[0] for each in cursor.description], found)
                 if plan.insert is None:
                     return Applied(row)
                 _forget_others(raw, statements, write, row)
@@ -156,8 +156,7 @@ def fetch(raw: sqlite3.Connection, sql: str, values: Sequence[Any]) -> list[Row]
     """All rows of a SELECT."""
     cursor = raw.execute(sql, values)
     found = cursor.fetchall()
-    names = [each[0] for each in cursor.description]
-    return [decode_row(names, each) for each in found]
+    return decode_rows([each[0] for each in cursor.description], found)
 
 
 def roll_back(raw: sqlite3.Connection) -> None:
