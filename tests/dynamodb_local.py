@@ -38,7 +38,7 @@ REGION = "us-east-1"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 
 FETCH_SECONDS = 300
-START_SECONDS = 60
+START_SECONDS = 120
 START_TRIES = 3
 
 # The kernel ends the server with the process that started it, even after SIGKILL, when no handler can run.
@@ -134,11 +134,14 @@ class DynamoDBLocal:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._endpoint = ""
+        self._failure = ""
         self._log = b""
 
     def endpoint(self) -> str:
         """Where the server answers, like `http://127.0.0.1:8000`; starts it if need be."""
         with self._lock:
+            if self._failure:  # told to every test at once, not tried again for each of them
+                raise DynamoDBLocalUnavailable(self._failure)
             if self._process is None:
                 self._start()
             return self._endpoint
@@ -165,12 +168,13 @@ class DynamoDBLocal:
                 self._endpoint = f"http://127.0.0.1:{port}"
                 atexit.register(self.stop)
                 return
-        said = self._log.decode(errors="replace").strip()
-        raise DynamoDBLocalUnavailable(f"DynamoDB Local does not start on port {port}:\n{said[-2000:]}")
+        said = self._log.decode(errors="replace").strip()[-2000:]
+        self._failure = f"it does not start on port {port}, and says: {said}"
+        raise DynamoDBLocalUnavailable(self._failure)
 
     def _launch(self, port: int) -> bool:
         if is_taken(port):  # the other server's answers would look like ours
-            self._log = b"The port is taken by another program."
+            self._log = b"(nothing: another program has that port)"
             return False
         java = find_java()
         command = [

@@ -1,5 +1,7 @@
 """statustrack: the status of business-critical tasks, in one SQLite file or in Amazon DynamoDB."""
 
+from typing import TYPE_CHECKING, Any
+
 from statustrack.core.config import TrackerConfig
 from statustrack.core.errors import (
     ConfigError,
@@ -33,6 +35,11 @@ from statustrack.tracking.results import Results
 from statustrack.tracking.signals import Shutdown, release_on_sigterm
 from statustrack.tracking.task import BaseTask
 
+if TYPE_CHECKING:
+    from statustrack.worker.pipeline import Pipeline
+    from statustrack.worker.report import Report
+    from statustrack.worker.worker import Worker
+
 __version__ = "0.1.0"
 
 __all__ = [
@@ -43,6 +50,8 @@ __all__ = [
     "ExecutionContext",
     "GiveUp",
     "InvalidDataError",
+    "Pipeline",
+    "Report",
     "Results",
     "Shutdown",
     "Snooze",
@@ -66,7 +75,25 @@ __all__ = [
     "TaskLockedError",
     "TaskOutcomeUnknownError",
     "TrackerConfig",
+    "Worker",
     "__version__",
     "release_on_sigterm",
     "use_engine",
 ]
+
+#: Imported when they are first looked at: whoever only reads or creates tasks does not pay for workers.
+_LAZY = {
+    "Pipeline": "statustrack.worker.pipeline",
+    "Report": "statustrack.worker.report",
+    "Worker": "statustrack.worker.worker",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    found = getattr(import_module(_LAZY[name]), name)
+    globals()[name] = found
+    return found

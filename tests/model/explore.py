@@ -32,6 +32,7 @@ class Scenario(NamedTuple):
     operations: int = 0
     copies: int = 1
     delay: int = 3
+    waits: bool = True
 
     def bounds(self) -> str:
         """The bounds in words."""
@@ -79,7 +80,7 @@ class Search:
     def __init__(self, scenario: Scenario, mutant: Mutant | None = None) -> None:
         self.scenario = scenario
         self.space = Space(scenario.configs, scenario.delay, "redrive" in scenario.operators, mutant)
-        self.rules = Rules(scenario.tokens, scenario.renewals, scenario.kinds, scenario.finishes)
+        self.rules = Rules(scenario.tokens, scenario.renewals, scenario.kinds, scenario.finishes, scenario.waits)
         self.recovery = Recovery(self.space)
         self.canon = None if scenario.tokens else Canon(self.space)
         self._ticked: dict[Worker, Worker] = {}
@@ -94,7 +95,7 @@ class Search:
 
     def run(self, most_states: int | None = None, most_seconds: float | None = None) -> Report:
         """Breadth first, so that the first trace found is a shortest one."""
-        began, transitions, problem, place = time.monotonic(), 0, None, None
+        began, transitions, problem, place = time.process_time(), 0, None, None
         origin: dict[State, Any] = {}
         queue: deque[State] = deque()
         for name, state in self.starts():
@@ -105,7 +106,7 @@ class Search:
             if most_states is not None and len(origin) > most_states:
                 complete = False
                 break
-            if most_seconds is not None and transitions % 1024 == 0 and time.monotonic() - began > most_seconds:
+            if most_seconds is not None and transitions % 1024 == 0 and time.process_time() - began > most_seconds:
                 complete = False
                 break
             state = queue.popleft()
@@ -125,7 +126,7 @@ class Search:
                     origin[after] = (state, action, order)
                     queue.append(after)
         trace = self._trace(origin, place) if place else []
-        seconds = time.monotonic() - began
+        seconds = time.process_time() - began
         return Report(
             self.scenario, len(origin), transitions, len(self.space.rows), seconds, problem, trace, self.recovery.longest,
             complete,
@@ -175,7 +176,7 @@ class Search:
             if result.applied and problem is None:
                 yield ("lands", slot, spec), after, None
             out = any(each.token == spec.token for each in net) or self._names(result.row, spec.token)
-            worker, told = protocol.reply(space, me, result, out)
+            worker, told = protocol.reply(space, self.rules, slot, me, result, out)
             if told is not None and problem is None and (self._attempt(me), me.token, told) not in after.ghost:
                 problem = f"{spec.token} was told {told!r}, which was never recorded"
             if told is not None and problem is None and not self._fits(spec, told):
@@ -193,8 +194,8 @@ class Search:
                 yield ("arrives", spec, result), after._replace(net=rest), problem
                 if copies and not problem:
                     yield ("twice", spec, result), after._replace(copies=fewer), None
-            else:
-                yield ("dropped", spec, result), state._replace(net=rest), None
+            if not problem:
+                yield ("dropped", spec), state._replace(net=rest), None
         if state.operations:
             yield from self._operate(state)
 
@@ -270,7 +271,7 @@ class Search:
             workers.append(after)
         net = state.net
         if net:
-            net = tuple(spec._replace(age=spec.age + 1) for spec in net if spec.age < self.space.delay)
+            net = tuple(spec for spec in (protocol.aged(self.space, each) for each in net) if spec is not None)
         age = min(state.age + 1, self.space.delay) if state.operations else 0
         return state._replace(
             row=self.space.older(state.row), workers=tuple(workers), net=net, age=age, foreign=max(0, state.foreign - 1)
@@ -305,7 +306,9 @@ def told(action: Any, who: list[int]) -> str:
         return "a tick passes"
     if kind == "operator":
         return f"an operator reads the task and sends {rest[0].event}"
-    if kind in ("arrives", "twice", "dropped"):
+    if kind == "dropped":
+        return f"a late {rest[0].event} ({rest[0].token}) never arrives, or too late for anything"
+    if kind in ("arrives", "twice"):
         spec, result = rest
         left = " (and will once more)" if kind == "twice" else ""
         return f"a late {spec.event} ({spec.token}) arrives, {spec.age} ticks late: {_what(result)}{left}"

@@ -31,6 +31,8 @@ class Worker(NamedTuple):
 
 
 RENEWALS = ("heartbeat", "update")
+#: Messages that say no time which a guard looks at (update_time counts for redrives alone).
+AGELESS = ("succeed", "fail", "give_up", "release", "give_back", "too_large", "late_result")
 
 
 class Rules(NamedTuple):
@@ -40,6 +42,7 @@ class Rules(NamedTuple):
     renewals: int  #: of each claim
     kinds: tuple[str, ...]  #: of renewals
     finishes: tuple[str, ...]
+    waits: bool = True  #: a worker that saw a lease that was over may take its time before it takes over
 
 
 def sends(space: Space, rules: Rules, slot: int, me: Worker) -> Iterator[Worker]:
@@ -63,7 +66,9 @@ def sends(space: Space, rules: Rules, slot: int, me: Worker) -> Iterator[Worker]
             yield me._replace(phase=WAIT, request=Spec(finish, me.step, me.token, me.held, 0, 0))
 
 
-def reply(space: Space, me: Worker, result: Result, token_is_out: bool) -> tuple[Worker, str | None]:
+def reply(
+    space: Space, rules: Rules, slot: int, me: Worker, result: Result, token_is_out: bool
+) -> tuple[Worker, str | None]:
     """What a worker makes of the answer to its request, and the outcome that it was told, if any.
 
     ``token_is_out``: copies of its request are still under way, or the row names it: the token is used up.
@@ -81,7 +86,8 @@ def reply(space: Space, me: Worker, result: Result, token_is_out: bool) -> tuple
             return me._replace(phase=HOLD, held=held, lease=left, request=None), None
         unused = idle if landed or token_is_out else idle._replace(used=max(0, me.used - 1))
         if spec.event == "claim" and row is not None and lease_is_over(space.configs[me.step], row, NOW):
-            return unused._replace(phase=SAW, held=result.row, step=me.step), None
+            saw = unused._replace(phase=SAW, held=result.row, step=me.step)
+            return (saw if rules.waits else next(sends(space, rules, slot, saw), unused)), None
         return unused, None
     if spec.event == "late_result":
         return idle, None
@@ -101,17 +107,20 @@ def reply(space: Space, me: Worker, result: Result, token_is_out: bool) -> tuple
     return me._replace(lease=0, request=Spec("late_result", me.step, me.token, me.held, 0, 0)), None
 
 
+def aged(space: Space, spec: Spec) -> Spec | None:
+    """A message that is one tick older; None when it is older than messages become. Where nothing in a message is a
+    time, its age does not matter: it may arrive whenever."""
+    if spec.event in AGELESS and not space.redrives:
+        return spec
+    return spec._replace(age=spec.age + 1) if spec.age < space.delay else None
+
+
 def tick(space: Space, me: Worker) -> Worker:
     """The same worker, one tick later. One that got no answer for longer than a message can live has crashed."""
     if me.phase == SAW:
         return me._replace(held=space.older(me.held))
-    if me.request is not None:
-        if me.request.age >= space.delay:
-            return Worker(used=me.used)
-        return me._replace(lease=max(0, me.lease - 1), request=me.request._replace(age=me.request.age + 1))
-    return me._replace(lease=me.lease - 1) if me.lease > 0 else me
-
-
-def is_finish(spec: Spec) -> bool:
-    """Whether a write ends an attempt for its holder."""
-    return spec.event in FINISHES
+    lease = max(0, me.lease - 1)
+    if me.request is None:
+        return me._replace(lease=lease)
+    request = aged(space, me.request)
+    return Worker(used=me.used) if request is None else me._replace(lease=lease, request=request)

@@ -6,12 +6,14 @@ import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import statustrack as st
 from statustrack.core.writes import Write
 from statustrack.engines.protocol import Engine, Outcome, Unknown
+from statustrack.tracking.heartbeat import let_go
 
 SHARDS = ("n_pending_shard", "n_in_progress_shard", "n_failed_shard", "n_succeeded_shard", "n_ignored_shard")
 
@@ -37,8 +39,8 @@ class Faulty:
     """An engine that does as told before (or instead of) what the real one does.
 
     ``plan`` maps an event (``claim``, ``succeed``, ...) to a list of actions, each used once, or to one that is always
-    used, for a request that holds a write of that event: ``drop`` (not sent, Unknown), ``lose`` (carried out, then Unknown), an exception (it
-    is raised), or a function (called with the engine before the request is sent).
+    used, for a request that holds a write of that event: ``drop`` (not sent, Unknown), ``lose`` (carried out, then
+    Unknown), an exception (it is raised), or a function (called with the engine before the request is sent).
     """
 
     def __init__(self, inner: Engine, **plan: Any) -> None:
@@ -74,6 +76,7 @@ class Faulty:
         return sum(request.count(event) for request in self.requests)
 
 
+ROOT = Path(__file__).parents[2]
 PROLOGUE = """\
 import os, signal, sys, time
 import statustrack as st
@@ -88,6 +91,8 @@ def child(code: str, url: str, *args: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", source, *args],
         env=environment,
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -115,8 +120,6 @@ def fail(step_class: type[st.BaseTask], task_id: str, error: BaseException | Non
 
 def lose(step_class: type[st.BaseTask], task_id: str, clock: Any) -> None:
     """Claim a task as a worker that dies at once: its lease runs out."""
-    from statustrack.tracking.heartbeat import let_go
-
     start = step_class.start(task_id)
     ctx = start.__enter__()
     let_go(ctx._hold)

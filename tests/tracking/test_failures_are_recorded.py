@@ -6,6 +6,7 @@ import pytest
 
 import statustrack as st
 from statustrack.core.limits import DATA_BYTES
+from statustrack.engines.protocol import Rejected
 from tests.tracking.support import FIRST, SECOND, Faulty, fail, step
 
 
@@ -176,8 +177,6 @@ def test_only_the_configured_frames_of_a_traceback_are_kept(sqlite, table_name):
 
 
 def test_an_outcome_that_the_storage_refuses_for_its_content_becomes_a_failure_that_says_why(sqlite, local):
-    from statustrack.engines.protocol import Rejected
-
     faulty = Faulty(sqlite, succeed=[lambda _: [Rejected("the item is too large")]])
     local.create("t", {"n": 1})
     with st.use_engine(faulty), local.start("t") as ctx:
@@ -190,8 +189,6 @@ def test_an_outcome_that_the_storage_refuses_for_its_content_becomes_a_failure_t
 
 
 def test_a_row_too_large_for_a_claim_ends_as_ignored_with_the_reason(sqlite, local):
-    from statustrack.engines.protocol import Rejected
-
     local.create("t", {"n": 1})
     faulty = Faulty(sqlite, claim=[lambda _: [Rejected("the item is too large")]])
     with st.use_engine(faulty), pytest.raises(st.TaskIsNotReadyToStartError) as refused, local.start("t"):
@@ -203,8 +200,6 @@ def test_a_row_too_large_for_a_claim_ends_as_ignored_with_the_reason(sqlite, loc
 
 
 def test_a_failure_too_large_to_record_ends_the_task_as_ignored(sqlite, local):
-    from statustrack.engines.protocol import Rejected
-
     local.create("t")
     faulty = Faulty(sqlite, fail=[lambda _: [Rejected("the item is too large")]])
     with st.use_engine(faulty), pytest.raises(ValueError, match="mine"), local.start("t"):

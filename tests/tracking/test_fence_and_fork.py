@@ -129,3 +129,31 @@ def test_sigterm_gives_the_task_back_when_asked_to(real, engine_url, table_name)
     run_child(code, engine_url, table_name, code_expected=143)
     ended = task.get("t")
     assert ended.is_pending() and ended.retry == 0 and [e.outcome for e in ended.attempts] == ["released"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.parametrize("way", ["goes on with the loop", "leaves the loop"])
+def test_a_forked_child_gives_none_of_its_parents_claimed_tasks_back_and_runs_none(real, engine_url, table_name, way):
+    code = """
+        Step = step(sys.argv[1])
+        done = 0
+        child = None
+        for ctx in Step.claim_many():
+            with ctx:
+                done += 1
+                if child is None:
+                    child = os.fork()
+                    if child:
+                        assert os.waitpid(child, 0)[1] == 0
+            if child == 0 and sys.argv[2] == "leaves the loop":
+                break
+        if child == 0:
+            os._exit(done - 1)
+        print(done)
+    """
+    task = step(table_name)
+    task.create_table(wait=True)
+    task.create_many(f"t-{n}" for n in range(5))
+    assert run_child(code, engine_url, table_name, way) == "5\n"
+    ended = task.query_by_status("succeeded", auto_refresh=True).all()
+    assert len(ended) == 5 and {each.attempt for each in ended} == {1}

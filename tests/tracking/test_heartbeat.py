@@ -8,7 +8,7 @@ import pytest
 import statustrack as st
 from statustrack.core import lifecycle
 from statustrack.engines.protocol import Refused
-from statustrack.tracking.heartbeat import renew
+from statustrack.tracking.heartbeat import Heartbeat, renew
 from tests.tracking.support import Faulty, run_child, silent, step
 
 
@@ -130,7 +130,7 @@ def test_heartbeats_that_never_get_a_reply_end_in_a_loss_when_the_lease_is_over(
 def test_a_heartbeat_that_finds_the_task_taken_away_tells_the_holder(made, clock, what):
     made.create("t")
     said = {"taken over": "taken over by somebody", "deleted": "deleted", "given back by hand": "taken away"}[what]
-    with pytest.raises(st.TaskLeaseLostError, match=said), made.start("t") as ctx:
+    with pytest.raises(st.TaskLeaseLostError, match=said) as lost, made.start("t") as ctx:
         row = made.get("t")
         if what == "deleted":
             row.delete(force=True)
@@ -141,6 +141,7 @@ def test_a_heartbeat_that_finds_the_task_taken_away_tells_the_holder(made, clock
         clock.advance(100)
         until(lambda: ctx.lease_lost)
         ctx.check()
+    assert lost.value.__cause__ is None, "check() told, not the end of the block"
 
 
 def test_a_late_duplicate_of_a_heartbeat_changes_nothing(made, store, clock):
@@ -194,3 +195,21 @@ def test_tasks_of_two_engines_are_renewed_side_by_side(tmp_path, clock):
                 until(lambda: outer.lease_until > before[0] and inner.lease_until > before[1])
             assert one is not two
         assert first.get("t").is_succeeded()
+
+
+def test_a_lost_lease_does_not_keep_the_background_thread_busy(local, clock, monkeypatch):
+    beats = []
+    original = Heartbeat._beat
+    monkeypatch.setattr(Heartbeat, "_beat", lambda self, holds: beats.append(1) or original(self, holds))
+    local.create("t")
+    start = local.start("t")
+    ctx = start.__enter__()
+    local.get("t").delete(force=True)
+    clock.advance(100)
+    until(lambda: ctx._hold.why_lost is not None)
+    beats.clear()
+    time.sleep(0.5)
+    count = len(beats)
+    with pytest.raises(st.TaskLeaseLostError):
+        start.__exit__(None, None, None)
+    assert count < 20

@@ -6,7 +6,7 @@ import pytest
 
 import statustrack as st
 from statustrack.tracking.heartbeat import let_go
-from tests.tracking.support import fail, lose, run_child
+from tests.tracking.support import child, fail, lose, run_child, step
 
 
 def stale_start(step, task_id, clock):
@@ -162,8 +162,6 @@ def test_two_processes_that_start_the_same_tasks_run_each_of_them_once(real, eng
                 pass
         print(*ran)
     """
-    from tests.tracking.support import child, step
-
     task = step(table_name)
     task.create_table(wait=True)
     task.create_many(f"t-{n}" for n in range(12))
@@ -194,8 +192,6 @@ def test_the_error_of_a_failed_attempt_is_recorded_and_goes_on(made):
 
 
 def test_a_child_process_and_this_one_see_the_same_holder(real, engine_url, table_name):
-    from tests.tracking.support import step
-
     task = step(table_name)
     task.create_table(wait=True)
     task.create("t")

@@ -5,7 +5,9 @@ import logging
 import pytest
 
 import statustrack as st
-from tests.tracking.support import Faulty, silent
+from statustrack.core import lifecycle
+from statustrack.engines.protocol import Applied, Refused
+from tests.tracking.support import Faulty, lose, silent
 
 ENDS = {
     "succeed": (None, "succeeded"),
@@ -46,7 +48,7 @@ def test_an_outcome_without_a_reply_is_sent_again_and_counted_once(made, faulty,
 
 @pytest.mark.parametrize("event", ENDS)
 def test_an_outcome_that_stays_unknown_until_the_lease_ends_is_an_error_of_its_own(local, clock, faulty_local, event):
-    error, wanted = ENDS[event]
+    error, _ = ENDS[event]
 
     def silence(_):
         clock.advance(100)
@@ -69,6 +71,18 @@ def test_an_outcome_that_stays_unknown_until_the_lease_ends_is_an_error_of_its_o
     faulty_local.plan = {}
     with local.start("t") as second:
         assert second.attempt == 2
+
+
+def test_an_outcome_is_not_sent_for_ever_though_heartbeats_get_their_replies(local, clock, faulty_local):
+    def silence(_):
+        ctx._hold.sent(ctx._hold.until_ms + 100_000, clock.boot(), clock.wall())  # as after a heartbeat
+        clock.advance(100)
+        return [silent()]
+
+    local.create("t")
+    with pytest.raises(st.TaskOutcomeUnknownError), local.start("t") as ctx:
+        faulty_local.plan = {"succeed": silence}
+    assert faulty_local.sent("succeed") == 3, "for as long as one lease"
 
 
 def test_an_outcome_that_landed_though_nobody_was_told_is_not_taken_over(local, clock, faulty_local):
@@ -166,9 +180,6 @@ def test_a_create_without_a_reply_says_so_and_the_same_call_again_tells(made, fa
 
 
 def test_a_create_whose_reply_was_lost_is_recognised_as_mine_when_it_is_sent_again(made, store):
-    from statustrack.core import lifecycle
-    from statustrack.engines.protocol import Applied, Refused
-
     task = made.make("t", {"n": 1})
     write = lifecycle.create(task._row)
     for _ in range(2):
@@ -179,8 +190,6 @@ def test_a_create_whose_reply_was_lost_is_recognised_as_mine_when_it_is_sent_aga
 
 
 def test_a_take_over_whose_reply_was_lost_is_not_entered_and_counts_the_lost_attempt_once(local, clock, faulty_local):
-    from tests.tracking.support import lose
-
     local.create("t")
     lose(local, "t", clock)
     faulty_local.plan = {"take_over": ["lose"]}

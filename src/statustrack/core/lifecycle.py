@@ -8,7 +8,7 @@ token stands, so every event that ends an attempt can be computed from it and se
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from statustrack.core import times
@@ -63,7 +63,12 @@ def _status_is(code: int) -> Clause:
     return Clause("the status is this step's in_progress", (Comparison("status", "=", code),))
 
 
+# What no argument changes is made once: a claim is made for every task, and half of its cost was in these.
 _FREE = (Comparison("lock", "absent"), Comparison("lock", "=", NOT_LOCKED))
+_NO_LEASE_UNTIL = Comparison("lease_until", "absent")
+_NO_LOCK_TIME = Comparison("lock_time", "absent")
+_NO_READY_AT = Comparison("ready_at", "absent")
+_NO_EXPIRE_AT = Comparison("expire_at", "absent")
 _UNLOCKED = Clause("nobody holds it", _FREE)
 _EXISTS = Clause("the row exists", (Comparison("key", "present"),))
 _ABSENT = Clause("no such key", (Comparison("key", "absent"),))
@@ -83,10 +88,10 @@ def _lock_is_over(now: int, slack_ms: int, lease_ms: int) -> tuple[Clause, Claus
     )
     oldest = times.to_text((end - lease_ms) * 1000)
     return (
-        Clause("the lock is free or its lease_until has passed", (*over, Comparison("lease_until", "absent"))),
+        Clause("the lock is free or its lease_until has passed", (*over, _NO_LEASE_UNTIL)),
         Clause(
             "the lock is free or its lock_time is a lease ago",
-            (*over, Comparison("lock_time", "absent"), Comparison("lock_time", "<", oldest)),
+            (*over, _NO_LOCK_TIME, Comparison("lock_time", "<", oldest)),
         ),
     )
 
@@ -131,24 +136,56 @@ def claim(
     statuses: tuple[int, ...] | None = None,
 ) -> Write:
     """pending, failed or more_pending -> in_progress, with a fresh lock token and the next attempt number."""
-    lease = config.lease_ms if lease_ms is None else lease_ms
+    return claims(
+        config,
+        (key,),
+        (token,),
+        worker=worker,
+        now=now,
+        slack_ms=slack_ms,
+        lease_ms=config.lease_ms if lease_ms is None else lease_ms,
+        statuses=statuses or claimable(config),
+    )[0]
+
+
+def claims(
+    config: TrackerConfig,
+    keys: Sequence[str],
+    tokens: Sequence[str],
+    *,
+    worker: str,
+    now: int,
+    slack_ms: int,
+    lease_ms: int,
+    statuses: tuple[int, ...],
+) -> list[Write]:
+    """The claims of many tasks at one moment. They share their guard, and all that is the same in them."""
     now_ms = now // 1000
     guard: Guard = (
-        Clause("the status can be claimed", (Comparison("status", "in", statuses or claimable(config)),)),
-        Clause("ready_at has passed", (Comparison("ready_at", "absent"), Comparison("ready_at", "<=", now_ms))),
+        Clause("the status can be claimed", (Comparison("status", "in", statuses),)),
+        Clause("ready_at has passed", (_NO_READY_AT, Comparison("ready_at", "<=", now_ms))),
         *_lock_is_over(now, slack_ms, config.lease_ms),
-        Clause("it has not expired", (Comparison("expire_at", "absent"), Comparison("expire_at", ">", now_ms // 1000))),
+        Clause("it has not expired", (_NO_EXPIRE_AT, Comparison("expire_at", ">", now_ms // 1000))),
     )
-    return Write(
-        "claim",
-        key,
-        guard,
-        set=_held(config, key, token, worker, now, lease),
-        remove=("ready_at", "expire_at", "progress"),
-        copy={"claimed_from": "value"},
-        increment={"attempt": 1},
-        mine=lambda current: current.get("lock") == token,
-    )
+    held = _held(config, "", "", worker, now, lease_ms)
+    return [
+        Write(
+            "claim",
+            key,
+            guard,
+            set={**held, "value": config.value(key, config.in_progress_status), "lock": token},
+            remove=_CLAIM_REMOVES,
+            copy=_CLAIM_COPIES,
+            increment=_NEXT_ATTEMPT,
+            mine=lambda current, token=token: current.get("lock") == token,  # type: ignore[misc]
+        )
+        for key, token in zip(keys, tokens, strict=True)
+    ]
+
+
+_CLAIM_REMOVES = ("ready_at", "expire_at", "progress")
+_CLAIM_COPIES = {"claimed_from": "value"}
+_NEXT_ATTEMPT = {"attempt": 1}
 
 
 def _held(config: TrackerConfig, key: str, token: str, worker: str, now: int, lease_ms: int) -> dict[str, Any]:
@@ -416,7 +453,7 @@ def _finish(
         _still_mine(config, token, attempt),
         set=changes,
         remove=tuple(name for name in (*_ENDED, *remove) if name not in changes),
-        mine=lambda current: recorded_outcome(current, token) is not None,
+        mine=lambda current: recorded_outcome(current, token, attempt) is not None,
     )
 
 

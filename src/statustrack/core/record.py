@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from json.encoder import encode_basestring_ascii as quoted
 from typing import Any, NamedTuple
 
 from statustrack.core import times
@@ -132,16 +133,20 @@ def outcome_of(row: Row, token: str, attempt: int | None = None) -> Attempt | No
     return None
 
 
-def recorded_outcome(row: Row, token: str) -> Attempt | None:
+def recorded_outcome(row: Row, token: str, attempt: int | None = None) -> Attempt | None:
     """The outcome that the holder of this token recorded itself; None where others ended its attempt as lost or
     evicted."""
-    entry = outcome_of(row, token)
+    entry = outcome_of(row, token, attempt)
     return None if entry is None or entry.outcome in ("lost", "evicted") else entry
 
 
 def with_attempt(row: Row, entry: Attempt) -> str:
     """The ``attempts`` text with one more entry, the last 10 kept."""
-    entries: list[Any] = [*decode(row.get("attempts"), []), list(entry)]
+    before = row.get("attempts")
+    if before is None:  # most tasks have one attempt; building a JSON encoder for it costs more than the text
+        attempt, token, status, outcome, start, duration, worker = entry
+        return f'[[{attempt},{quoted(token)},{status},"{outcome}",{start},{duration},{quoted(worker)}]]'
+    entries: list[Any] = [*decode(before, []), list(entry)]
     return encode(entries[-ATTEMPTS_KEPT:])
 
 

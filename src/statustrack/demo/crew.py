@@ -32,12 +32,9 @@ class Member:
         with _without_ctrl_c():
             self.process.start()
         theirs.close()  # so that either side sees the end of the other
+        self.pid = self.process.pid or 0
         self.name = ""  #: how it signs its claims
         self.begun = False
-
-    @property
-    def pid(self) -> int:
-        return self.process.pid or 0
 
     @property
     def is_alive(self) -> bool:
@@ -117,6 +114,7 @@ class Crew:
             if dead and member.process.exitcode != 0:
                 if not member.name:
                     raise StorageError(f"a worker process could not start (exit code {member.process.exitcode}).")
+                member.close()
                 self.members[position] = Member(self._job)
                 pairs.append((member, self.members[position]))
         return pairs

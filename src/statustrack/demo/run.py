@@ -19,8 +19,9 @@ from statustrack.demo.story import Event, Progress, Victim
 from statustrack.demo.worker import Job
 from statustrack.tracking.location import engine_for, use_engine
 
-#: How often the table is looked at; more often while a worker is to be caught in the act.
+#: How often the table is looked at: in a file; over a network; and in a file while a worker is to be caught in the act.
 LOOK_SECONDS = 0.1
+FAR_LOOK_SECONDS = 0.5
 AIM_SECONDS = 0.005
 #: The worker is killed when this part of the documents is through step 1.
 KILL_AT = 0.3
@@ -44,6 +45,7 @@ class Run:
         self.seconds = 0.0  #: that the workers took
         self.victim: Victim | None = None
         self.worked = False  #: whether there was anything to do
+        self._killed: set[int] = set()
         self._before = 0
         self._began = 0.0
 
@@ -111,22 +113,25 @@ class Run:
                 self.seconds, self._began = self._clock(), 0.0
 
     def _until_done(self, crew: Crew) -> Iterator[Event | Progress]:
+        near = not self.engine.parallel_reads
+        pause = LOOK_SECONDS if near else FAR_LOOK_SECONDS
         next_look = 0.0
         while not crew.is_done:
             aiming = self.kill and self.victim is None
+            quick = aiming and near
             due = self._clock() >= next_look
-            if due or aiming:
+            if due or quick:
                 now = self.look()
                 if due:
-                    next_look = self._clock() + LOOK_SECONDS
+                    next_look = self._clock() + pause
                     yield now
                     yield from self._follow()
                 if aiming and now.passed >= KILL_AT * self.total:
                     yield from self._kill(crew)
             for old, new in crew.tend():
-                how = "the killed one" if self.victim and old.name == self.victim.worker else f"{old.pid}, which died"
+                how = "the killed one" if old.pid in self._killed else f"{old.pid}, which died"
                 yield self._event("note", f"worker {new.pid} takes the place of {how}")
-            time.sleep(AIM_SECONDS if aiming else LOOK_SECONDS / 4)
+            time.sleep(AIM_SECONDS if quick else LOOK_SECONDS / 4)
         yield self.look()
         yield from self._follow()
 
@@ -135,9 +140,11 @@ class Run:
         if killed is None:
             return
         member, (step, task) = killed
+        self._killed.add(member.pid)
         after = step.get_one_or_none(task.task_id, consistent_read=True)
         if after is None or (after.worker, after.attempt) != (member.name, task.attempt) or not after.is_in_progress():
-            return  # it had just ended its task: another one is killed
+            yield self._event("note", f"worker {member.pid} is killed too late, it had ended its task: once more")
+            return
         self.victim = Victim(member.name, member.pid, step.__name__, task.task_id, task.attempt)
         yield self._event(
             "killed", f"worker {member.pid} is killed (SIGKILL) holding {task.task_id}, attempt {task.attempt}"

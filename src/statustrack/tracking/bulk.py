@@ -215,8 +215,9 @@ def _claim_many(
     window: list[T] = []
     left = limit
     crowded = False
+    owner = os.getpid()
     try:
-        while left is None or left > 0:
+        while (left is None or left > 0) and os.getpid() == owner:
             if not waiting:
                 want = batch if left is None else min(batch, left)
                 # Rivals start at the same head of the same queue: whoever was refused looks further, at random.
@@ -250,7 +251,8 @@ def _claim_many(
                     "claim_many: the task was not entered. Use `with ctx:` (or `async with ctx:`) in the loop."
                 )
     finally:
-        _give_back(cls, [ctx for ctx in waiting if ctx._attempt is None], engine, table)
+        if os.getpid() == owner:  # in a forked child they are the parent's
+            _give_back(cls, [ctx for ctx in waiting if ctx._attempt is None], engine, table)
 
 
 def _claim_batch(

@@ -43,6 +43,7 @@ class TableDirectory:
         self._copy: core.Directory | None = None
         self._copied_at = 0
         self._warned = False
+        self._made_here = False
 
     @property
     def engine(self) -> Engine:
@@ -66,6 +67,8 @@ class TableDirectory:
 
     def _register(self, directory: core.Directory, config: TrackerConfig, label: str) -> bool:
         changed, differences = core.register(directory, config, label)
+        if self._made_here and not directory.complete:
+            changed = _set_complete(directory)
         if differences:
             logger.info(
                 "%s of use case %s in table %s: %s", label, config.use_case_id, self.table, "; ".join(differences)
@@ -93,6 +96,19 @@ class TableDirectory:
                 "from listings. Run `statustrack init --adopt` (it reads the table once).",
                 self.table,
             )
+
+    def table_made(self) -> None:
+        """This process has just made the table (perhaps anew): what was registered is gone, and nobody else has
+        written."""
+        self.table_dropped()
+        self._made_here = True
+
+    def table_dropped(self) -> None:
+        """The table is gone with its directory: steps register again before they write to another one."""
+        with self._lock:
+            self._registered.clear()
+            self._copy = None
+            self._made_here = False
 
     def create(self) -> None:
         """Put an empty directory into a table that was just made: nobody else can have written to it."""

@@ -93,6 +93,8 @@ class Attempt(Generic[T]):
                 loop.call_soon_threadsafe(cancel)
 
         ctx._hold.on_lost = on_lost
+        if ctx._hold.why_lost is not None:  # while the loop was busy elsewhere
+            on_lost()
 
 
 class Start(Attempt[T]):

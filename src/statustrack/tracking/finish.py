@@ -80,11 +80,13 @@ def deliver(ctx: ExecutionContext[Any], plan: Plan) -> TogetherOutcome:
 
 def _resend(ctx: ExecutionContext[Any], send: Callable[[], TogetherOutcome]) -> TogetherOutcome:
     hold, pause = ctx._hold, FIRST_PAUSE_SECONDS
+    began = hold.engine.clock.boot()
     while True:
         outcome = send()
         if not isinstance(outcome, Unknown):
             return outcome
-        left = hold.left_ms() / 1000
+        # Heartbeats may get through where this write does not: they must not make it try for ever.
+        left = min(hold.left_ms(), hold.lease_ms - (hold.engine.clock.boot() - began) // 1000) / 1000
         if left <= 0:
             return outcome
         log(logging.WARNING, "outcome_resend", hold.key, cause=str(outcome.cause), lease_left_seconds=round(left, 1))
@@ -99,11 +101,13 @@ def settle(ctx: ExecutionContext[Any], plan: Plan, outcome: TogetherOutcome, tra
     """
     hold = ctx._hold
     if isinstance(outcome, Applied):
-        entry = recorded_outcome(outcome.row, hold.token)
-        ctx.outcome = entry.outcome if entry is not None else ("ignored" if plan.wanted == "given_up" else plan.wanted)
+        ctx.outcome = "ignored" if plan.wanted == "given_up" else plan.wanted
+        if outcome.row.get("attempts") != plan.write.set.get("attempts"):  # landed before, and the task has moved on
+            entry = recorded_outcome(outcome.row, hold.token)
+            ctx.outcome = entry.outcome if entry is not None else ctx.outcome
         hold.released = True
         ctx.task._take(outcome.row)
-        if ctx.outcome in ("failed", "released"):
+        if ctx.outcome in ("failed", "released") and "ready_at" not in outcome.row:
             wakeup.tell()
         _tell(ctx, plan.wanted if plan.wanted == "given_up" else ctx.outcome, trace)
         return None

@@ -151,7 +151,8 @@ class Heartbeat:
             holds = list(self._held.values())
             wake = self._beat(holds)
             with self._wake:
-                held = list(self._held.values())  # somebody may have been added while we were sending
+                # Somebody may have been added while we were sending; a lost lease is not waited for.
+                held = [hold for hold in list(self._held.values()) if hold.why_lost is None]
                 if held:
                     idle = 0
                     clock = held[0].engine.clock

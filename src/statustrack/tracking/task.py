@@ -43,7 +43,7 @@ def _late_results(row: Row) -> list[dict[str, Any]]:
     return [payload.decode(text, {"detail": text}) for text in sorted(row.get("late_results") or ())]
 
 
-class BaseTask(QueryVerbs, BulkVerbs, OperatorVerbs, AsyncTwins, Attributed):
+class BaseTask(QueryVerbs, BulkVerbs, OperatorVerbs, AsyncTwins, HandlerVerb, Attributed):
     """A task and the table that it lives in. Subclass it with a ``Meta`` (where) and a ``config`` (what)::
 
         class Step1(BaseTask):
@@ -462,8 +462,10 @@ class BaseTask(QueryVerbs, BulkVerbs, OperatorVerbs, AsyncTwins, Attributed):
             read_capacity_units=read_capacity_units,
             write_capacity_units=write_capacity_units,
         )
-        if engine.create_table(table, options, wait=wait) and wait:
-            directory_of(engine, table).create()
+        if engine.create_table(table, options, wait=wait):
+            directory_of(engine, table).table_made()
+            if wait:
+                directory_of(engine, table).create()
 
     @classmethod
     def exists(cls) -> bool:
@@ -476,6 +478,7 @@ class BaseTask(QueryVerbs, BulkVerbs, OperatorVerbs, AsyncTwins, Attributed):
         """Remove the table with everything in it."""
         engine, table = cls._engine_and_table()
         engine.drop_table(table)
+        directory_of(engine, table).table_dropped()
 
     @classmethod
     def adopt(cls) -> None:

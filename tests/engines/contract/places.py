@@ -54,7 +54,7 @@ class Place(Protocol):
         ...
 
     def empty(self, table: str) -> bool:
-        """Take everything out of a table; False where that is no use: the table is gone, or nobody will use it again."""
+        """Take everything out of a table; False: there is nothing to use again."""
         ...
 
     def clear(self) -> None:

@@ -1,6 +1,6 @@
-"""One process of a race: `python -m tests.engines.contract.racer URL TABLE NAME KEYS SEED`, with credentials in its environment.
+"""One process of a race, `python -m tests.engines.contract.racer URL TABLE NAME KEYS SEED`; credentials by environment.
 
-It says `ready`, waits for a line, claims every task, counts one up in the task `counter` for each, and prints what it won.
+It says `ready`, waits for a line, claims every task, counts one up in the task `counter`, and prints what it won.
 """
 
 from __future__ import annotations

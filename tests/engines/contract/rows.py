@@ -144,7 +144,8 @@ class Chance:
         if operator in ("absent", "present"):
             return Comparison(name, operator)
         if operator == "in":
-            return Comparison(name, operator, tuple(self._constant(name, row) for _ in range(self.random.randint(1, 3))))
+            values = tuple(self._constant(name, row) for _ in range(self.random.randint(1, 3)))
+            return Comparison(name, operator, values)
         return Comparison(name, operator, self._constant(name, row))
 
     def _constant(self, name: str, row: Row) -> Any:

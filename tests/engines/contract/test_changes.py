@@ -117,7 +117,8 @@ def test_an_update_makes_no_ghost_of_an_absent_row(
     engine: Engine, table: str, changes: dict[str, Any], guard: Any
 ) -> None:
     assert one(engine, table, Write("update", "ghost", guard, **changes)) == Refused(None)
-    assert engine.apply(table, [Write("heartbeat", f"ghost {n}", guard, **changes) for n in (1, 2)]) == [Refused(None)] * 2
+    beats = [Write("heartbeat", f"ghost {n}", guard, **changes) for n in (1, 2)]
+    assert engine.apply(table, beats) == [Refused(None)] * 2
     assert list(engine.scan(table)) == []
 
 
@@ -132,7 +133,8 @@ def test_nobody_needs_the_image_of_a_heartbeat(engine: Engine, table: str, sever
 
 def test_changed_rows_move_in_the_index(engine: Engine, table: str) -> None:
     put(engine, table, START)
-    moved = one(engine, table, Write("update", "a", (), set={"value": "elsewhere", "update_time": "2025", "attempt": 9}))
+    changes = {"value": "elsewhere", "update_time": "2025", "attempt": 9}
+    moved = one(engine, table, Write("update", "a", (), set=changes))
     assert isinstance(moved, Applied)
     assert engine.page(table, START["value"], limit=10).rows == []
     assert engine.page(table, "elsewhere", limit=10).rows == [on_page(engine, moved.row)]

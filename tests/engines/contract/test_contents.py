@@ -89,7 +89,9 @@ def test_neighbouring_large_integers_are_told_apart(engine: Engine, table: str) 
     assert counted == Applied(row_of("a", lease_until=2**53))
 
 
-@pytest.mark.parametrize("letter", ["x", "é", "😀", '"', "\\", "\n"], ids=["ascii", "two", "four", "quote", "slash", "line"])
+@pytest.mark.parametrize(
+    "letter", ["x", "é", "😀", '"', "\n"], ids=["ascii", "two bytes", "four bytes", "quote", "line"]
+)
 def test_data_may_be_as_large_as_the_limit(engine: Engine, table: str, letter: str) -> None:
     data = letter * (DATA_BYTES // len(letter.encode()))
     row = row_of("a", data=data)

@@ -138,7 +138,11 @@ def test_a_task_that_fails_waits_and_is_ignored_at_last_until_it_is_redriven(pla
         )
     )
     assert play.applied(play.claim(token(5)))["attempt"] == 4
-    play.refused(lambda _, row: lifecycle.redrive(CONFIG, row, now=play.now, started=2**50, redrive_id="2", who="", why=""))
+    play.refused(
+        lambda _, row: lifecycle.redrive(
+            CONFIG, row, now=play.now, started=play.now + SECOND, redrive_id="redrive 2", who="ann", why="held"
+        )
+    )
     assert "error_group" not in play.applied(play.succeed())
 
 

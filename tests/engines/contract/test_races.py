@@ -63,9 +63,7 @@ def test_of_many_engines_one_wins_each_task(engine: Engine, engine_url: str, tab
     check_winners(engine, table, {f"engine {which}": keys for which, keys in enumerate(won)})
 
 
-def test_of_many_processes_one_wins_each_task_and_no_count_is_lost(
-    engine: Engine, engine_url: str, table: str
-) -> None:
+def test_of_many_processes_one_wins_each_task_and_no_count_is_lost(engine: Engine, engine_url: str, table: str) -> None:
     put(engine, table, *(row_of(key) for key in KEYS), row_of("counter", attempt=0))
     command = [sys.executable, "-m", "tests.engines.contract.racer", engine_url, table]
     processes = [
@@ -134,7 +132,8 @@ def test_of_a_take_over_and_a_renewal_at_once_one_wins(engine: Engine, table: st
         key = f"round {round_number}"
         put(engine, table, row_of(key, lock="holder", lease_until=5))
         mine = clause("lock", "=", "holder")
-        take_over = Write("take_over", key, (*mine, *clause("lease_until", "=", 5)), set={"lock": "heir", "lease_until": 20})
+        observed = (*mine, *clause("lease_until", "=", 5))
+        take_over = Write("take_over", key, observed, set={"lock": "heir", "lease_until": 20})
         renew = Write("update", key, (*mine, *clause("lease_until", "<", 10)), set={"lease_until": 10})
         both = (take_over, renew)
         outcomes = at_once(2, lambda which, both=both: one(engine, table, both[which]))  # type: ignore[misc]

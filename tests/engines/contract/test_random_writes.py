@@ -86,5 +86,6 @@ def test_any_text_and_any_random_update_agree_with_the_reference(
 
 def describe(write: Write, row: Row | None) -> str:
     """What a failing case was."""
-    said = {name: getattr(write, name) for name in ("kind", "event", "guard", "set", "remove", "copy", "increment", "add")}
+    names = ("kind", "event", "guard", "set", "remove", "copy", "increment", "add")
+    said = {name: getattr(write, name) for name in names}
     return f"{said} of {row}"

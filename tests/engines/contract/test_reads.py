@@ -61,7 +61,8 @@ def test_any_number_of_keys_is_read_at_once(engine: Engine, table: str, consiste
 
 @pytest.mark.parametrize("keys", [["task 1"], [f"task {number}" for number in range(120)]], ids=["one", "many"])
 @pytest.mark.parametrize(
-    "attributes", [("status",), ("value", "lock", "data", "status"), ("worker", "data"), ("key",), (), tuple(ATTRIBUTES)]
+    "attributes",
+    [("status",), ("value", "lock", "data", "status"), ("worker", "data"), ("key",), (), tuple(ATTRIBUTES)],
 )
 def test_a_read_may_be_of_some_attributes(
     engine: Engine, table: str, keys: list[str], attributes: tuple[str, ...]

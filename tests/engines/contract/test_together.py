@@ -81,9 +81,7 @@ def test_the_same_transaction_sent_twice_is_carried_out_once(engine: Engine, tab
     assert place.names() == ["invoice 1"]
 
 
-def test_a_success_that_has_landed_before_takes_no_other_part_with_it(
-    engine: Engine, table: str, place: Place
-) -> None:
+def test_a_success_that_has_landed_before_takes_no_other_part_with_it(engine: Engine, table: str, place: Place) -> None:
     assert one(engine, table, succeed()) == Applied(DONE)
     assert engine.apply_together(table, succeed(), place.insert("invoice 1")) == Applied(DONE)
     assert place.names() == []

@@ -176,7 +176,7 @@ if hasattr(os, "fork"):  # there is none on Windows
         """What an act gives in a forked child; fails when the child does not come to its end in time."""
         read, write = os.pipe()
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # Python warns where there are threads: they are the point
+            warnings.simplefilter("ignore", DeprecationWarning)  # that there are threads: they are the point
             pid = os.fork()
         if pid == 0:
             try:

@@ -111,13 +111,13 @@ def put(engine: DynamoEngine, table: str, row: Row, **unknown: Any) -> None:
     engine.connection.call("put_item", TableName=table, Item={**to_item(row), **unknown})
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("many", [False, True], ids=["single", "batch"])
 def test_random_writes(engine: DynamoEngine, table: str, seed: int, many: bool) -> None:
-    cases = some_cases(seed, 250)
+    cases = some_cases(seed + 10 * many, 200)
     for row, _ in cases:
         if row is not None:
-            put(engine, table, row, others={"M": {"x": {"N": "1"}}}, note_of_mine={"S": "stays"})
+            put(engine, table, row)
     writes = [write for _, write in cases]
     outcomes = engine.apply(table, writes) if many else [engine.apply(table, [write])[0] for write in writes]
     stored = engine.get(table, [write.key for write in writes])

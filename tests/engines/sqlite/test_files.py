@@ -95,7 +95,7 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     assert not (tmp_path / "no").exists()
 
 
-@pytest.mark.parametrize("name", ["", "ab", "a" * 256, "a b", "a'b", "a`b", "täsks", "sqlite_tasks", "SQLITE_x", None, 7])
+@pytest.mark.parametrize("name", ["", "ab", "a" * 256, "a b", "a'b", "a`b", "täsks", "sqlite_tasks", "SQLITE_x", None])
 def test_table_names_are_checked(path: Path, name: str) -> None:
     engine = SqliteEngine(str(path), url="")
     for action in (lambda: engine.create_table(name, OPTIONS), lambda: engine.get(name, ["a"])):
@@ -115,7 +115,7 @@ def test_a_file_of_something_else_is_left_alone(path: Path) -> None:
         lambda: engine.exists(TABLE),
         lambda: engine.tables(),
     ):
-        with pytest.raises(TableMismatchError, match="something else.*bills"):
+        with pytest.raises(TableMismatchError, match=r"something else.*bills"):
             action()
     engine.close()
     assert path.read_bytes() == before
@@ -166,7 +166,7 @@ def test_a_table_with_other_columns(engine: SqliteEngine, path: Path) -> None:
         lambda: engine.get("bills", ["a"]),
         lambda: engine.apply("bills", [create("a")]),
     ):
-        with pytest.raises(TableMismatchError, match="'bills'.*create_time"):
+        with pytest.raises(TableMismatchError, match=r"'bills'.*create_time"):
             action()
     assert engine.tables() == [TABLE]
 
@@ -197,13 +197,13 @@ def test_a_damaged_file(engine: SqliteEngine, path: Path) -> None:
 def test_a_file_system_without_shared_memory(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     uri = connections.file_uri
     monkeypatch.setattr(connections, "file_uri", lambda path, mode: uri(path, mode) + "&vfs=unix-dotfile")
-    with pytest.raises(StorageError, match="write-ahead log.*local disk"):
+    with pytest.raises(StorageError, match=r"write-ahead log.*local disk"):
         engine_at(path)
 
 
 def test_a_sqlite_that_is_too_old(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 34, 1))
-    with pytest.raises(StorageError, match="3.35 or later"):
+    with pytest.raises(StorageError, match=r"3\.35 or later"):
         engine_at(path)
     assert not path.exists()
 

@@ -215,7 +215,11 @@ def _session(profile: str | None) -> Any:
     default = getattr(boto3, "DEFAULT_SESSION", None)
     if default is not None and profile is None:
         return default._session
-    return botocore.session.Session(profile=profile)
+    session = botocore.session.Session(profile=profile)
+    # Reading botocore's model of DynamoDB from disk is most of what a client costs: once is enough, also for children.
+    loader = _loaders.setdefault(session.get_config_variable("data_path"), session.get_component("data_loader"))
+    session.register_component("data_loader", loader)
+    return session
 
 
 def _is_amazon(client: Any) -> bool:
@@ -224,6 +228,7 @@ def _is_amazon(client: Any) -> bool:
     return bool(host.endswith((".amazonaws.com", ".amazonaws.com.cn", ".api.aws", ".api.amazonwebservices.com.cn")))
 
 
+_loaders: dict[str | None, Any] = {}
 _all: weakref.WeakSet[Connection] = weakref.WeakSet()
 
 

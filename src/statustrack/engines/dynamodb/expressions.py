@@ -124,7 +124,7 @@ def settled(write: Write, row: Row) -> Write | None:
         if source not in row:
             absent.append(source)
             del copy[target]
-            if target not in write.set and target not in write.increment and target not in write.add:  # these come later
+            if target not in {**write.set, **write.increment, **write.add}:  # these come later, and hold
                 remove.append(target)
     for name, by in write.increment.items():
         if name not in row:
@@ -168,7 +168,7 @@ class _Text:
         return [self._any(clause.any_of) for clause in guard]
 
     def _any(self, comparisons: tuple[Comparison, ...]) -> str:
-        texts = [self._comparison(*each) for each in comparisons]
+        texts = [self._comparison(*each) for each in comparisons] or [self._never("key")]
         return texts[0] if len(texts) == 1 else f"({' OR '.join(texts)})"
 
     def _comparison(self, attribute: str, operator: str, want: Any) -> str:
@@ -183,7 +183,7 @@ class _Text:
             return f"(attribute_exists({name}) AND NOT attribute_type({name}, {self._null()}))"
         if operator == "in":
             if not want:
-                return f"(attribute_exists({name}) AND attribute_not_exists({name}))"
+                return self._never(attribute)
             return f"{name} IN ({', '.join([self.value() for _ in want])})"
         if operator == "count<":
             if want <= 0:
@@ -191,6 +191,10 @@ class _Text:
             null = self._null()
             return f"(attribute_not_exists({name}) OR attribute_type({name}, {null}) OR size({name}) < {self.value()})"
         return f"{name} {operator} {self.value()}"
+
+    def _never(self, attribute: str) -> str:
+        name = self.name(attribute)
+        return f"(attribute_exists({name}) AND attribute_not_exists({name}))"
 
     def _null(self) -> str:
         return self.constant(":null", {"S": "NULL"})

@@ -117,5 +117,7 @@ def _any(clause: Clause) -> str | None:
             texts.append(f"{name} IN [{', '.join(['?'] * len(want))}]")
         else:
             texts.append(f"{name} {operator} ?")
+    if not texts:
+        return None  # it never holds
     joined = " OR ".join(texts)
     return f"({joined})" if " OR " in joined else joined

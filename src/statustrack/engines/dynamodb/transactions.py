@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
+import uuid
 from typing import Any
 
 from botocore.validate import ParamValidator
@@ -50,7 +50,9 @@ def write_together(
     if not extra.transact:
         return write_one(connection, table, write)
     items = [{TRANSACT[write.kind]: request(table, write, transact=True)}, *extra.transact]
-    parameters = {"TransactItems": items, "ClientRequestToken": _token(items), "ReturnConsumedCapacity": "TOTAL"}
+    # One token for all resends of this call: DynamoDB carries it out once. Not a hash of the payload: for ten minutes
+    # it would answer an equal transaction with success and do nothing. A resend by our caller is told by ``mine``.
+    parameters = {"TransactItems": items, "ClientRequestToken": str(uuid.uuid4()), "ReturnConsumedCapacity": "TOTAL"}
     patience = connection.patience(timeout_seconds)
     while True:
         try:
@@ -180,12 +182,6 @@ def _after(connection: Connection, table: str, write: Write) -> TogetherOutcome:
 def _label(item: dict[str, Any]) -> str:
     ((verb, body),) = item.items()
     return f"{verb} in table {body.get('TableName')!r}"
-
-
-def _token(items: list[dict[str, Any]]) -> str:
-    """The same for every resend of the same payload, in which the lock token is: DynamoDB carries it out once."""
-    text = json.dumps(items, sort_keys=True, default=_json)
-    return hashlib.sha256(text.encode()).hexdigest()[:36]
 
 
 def _json(value: Any) -> Any:

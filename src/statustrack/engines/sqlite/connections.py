@@ -22,7 +22,8 @@ T = TypeVar("T")
 #: How long a call waits for its turn, and for programs that do not know our lock.
 PATIENCE_SECONDS = 10.0
 _KEPT = 16
-_FORK_WAITS_SECONDS = 1.0
+#: How long a fork waits for transactions under way.
+_FORK_WAITS_SECONDS = 5.0
 _pools: weakref.WeakSet[Pool] = weakref.WeakSet()
 _never_closed: list[Any] = []
 
@@ -51,6 +52,7 @@ class Pool:
         self._all: set[Connection] = set()
         self._busy: dict[int, int] = {}  # threads that have a connection in use, and how many
         self._forking = False
+        self._spoilt = False
         self._pid = os.getpid()
         _pools.add(self)
 
@@ -60,8 +62,7 @@ class Pool:
         """Wait for the turn to write; what is left of the patience is for SQLite's own lock.
 
         Raises ``StorageUnavailableError``, then there is no turn to end."""
-        if self._pid != os.getpid():  # a fork that did not run our hook
-            self.forked()
+        self._check_process()
         if self.lock.queue.owner == threading.get_ident():
             raise ConfigError(
                 "a task was written from inside sql=[...]: that would wait for the transaction around it, for ever. "
@@ -79,8 +80,7 @@ class Pool:
 
         Raises ``TableNotFoundError``, ``TableMismatchError`` or ``StorageError``; then there is nothing to give back.
         """
-        if self._pid != os.getpid():
-            self.forked()
+        self._check_process()
         me = threading.get_ident()
         busy = self._busy
         busy[me] = busy.get(me, 0) + 1
@@ -176,37 +176,55 @@ class Pool:
         """Close what is idle; what is in use is closed when it is given back."""
         if self._pid != os.getpid():
             self.forked()
+        self._close_idle()
         self._all.clear()
-        while True:
-            try:
-                self._idle.pop().raw.close()
-            except IndexError:
-                break
         self.lock.close()
 
+    def _close_idle(self) -> None:
+        while True:
+            try:
+                connection = self._idle.pop()
+            except IndexError:
+                return
+            self._all.discard(connection)
+            connection.raw.close()
+
     # --- forks -------------------------------------------------------------------------------------------------------
+    # SQLite keeps one list of the files that a process has open, and of the locks it has on them. A child inherits the
+    # list but not the locks: even a new connection of its own would be without them, and two processes would damage the
+    # file. So nothing is open at the moment of a fork; where that cannot be had, the child may not use this file.
 
     def before_fork(self) -> None:
-        """Let the other threads come out of SQLite: one of its own locks, held at the fork, would never be free in
-        the child. A statement that takes long is not waited for."""
+        """Let the other threads finish what they do, and close everything."""
         self._forking = True
         me = threading.get_ident()
         until = time.monotonic() + _FORK_WAITS_SECONDS
         while any(ident != me for ident in list(self._busy)) and time.monotonic() < until:
             time.sleep(0.0002)
+        self._close_idle()
 
     def after_fork(self) -> None:
         """In the parent: go on."""
         self._forking = False
 
     def forked(self) -> None:
-        """In the child: forget all of the parent's, closing nothing; SQLite allows no use of it, not even to close."""
+        """In the child: what is still open is the parent's. It is not even closed."""
         for connection in self._all:
+            self._spoilt = True
             abandon(connection)
         self._all, self._idle, self._busy = set(), [], {}
         self._forking = False
         self._pid = os.getpid()
         self.lock.forked()
+
+    def _check_process(self) -> None:
+        if self._pid != os.getpid():  # a fork that did not run our hooks
+            self.forked()
+        if self._spoilt:
+            raise StorageError(
+                f"this process was forked while its parent was in the middle of a transaction on {self.place}; SQLite "
+                "cannot use the file here. Fork before or after (or start processes by spawn)."
+            )
 
 
 def connect(path: str, mode: str) -> sqlite3.Connection:

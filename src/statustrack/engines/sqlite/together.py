@@ -181,4 +181,3 @@ def check_steps(steps: Sequence[Any]) -> None:
 
 def _allow(*_: Any) -> int:
     return sqlite3.SQLITE_OK
-

@@ -1,0 +1,1 @@
+"""Programs that show how statustrack is used; each runs in the tests and is shown in the guide."""

@@ -1,0 +1,130 @@
+"""A step at work in this process, and one claimed task of it on its way from the claim to the recorded outcome."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from statustrack.core import lifecycle
+from statustrack.core.config import TrackerConfig
+from statustrack.core.errors import ConfigError
+from statustrack.engines.protocol import Engine
+from statustrack.tracking import claiming
+from statustrack.tracking.context import ExecutionContext
+from statustrack.tracking.directory import directory_of
+from statustrack.tracking.handlers import Handler, handler_of
+from statustrack.worker.source import Source
+
+if TYPE_CHECKING:
+    from statustrack.tracking.ending import Plan
+    from statustrack.tracking.task import BaseTask
+
+WAITING, RUNNING, ENDED, ABANDONED = range(4)
+
+
+class Job:
+    """One step at work: its handler, where its tasks live, and what this process holds of it."""
+
+    def __init__(self, step: type[BaseTask]) -> None:
+        handler = handler_of(step)
+        if handler is None:
+            raise ConfigError(
+                f"{step.__name__} has no handler: write @{step.__name__}.handler above the function that works on one "
+                "task (it takes the context), in a module that is imported before the worker runs."
+            )
+        self.step = step
+        self.handler: Handler = handler
+        self.function = handler.function
+        self.config: TrackerConfig = step._config()
+        self.engine: Engine
+        self.table: str
+        self.engine, self.table = step._engine_and_table()
+        self.lease_ms = claiming.lease_ms_of(self.config, self.engine, None)
+        self.statuses = lifecycle.claimable(self.config)
+        directory_of(self.engine, self.table).ensure(self.config, step.__name__)
+        self.source = Source(self.engine, self.table, self.config)
+        self.follows: list[Job] = []  #: jobs that go on where this one succeeds
+        self.held = 0  #: claimed and not yet recorded
+        self.finished = 0  #: since the rate was looked at last
+        self.rate = 0.0  #: tasks per second, lately
+        self.gate = threading.Lock()  # over running and parked, where concurrency is limited
+        self.running = 0
+        self.parked: deque[Work] = deque()
+        self.children: Any = None  #: the processes of a process handler
+        if handler.kind == "process":
+            from statustrack.worker.processes import Children
+
+            self.children = Children(self)
+        self.deadlines: deque[tuple[float, Work]] = deque()
+
+    def __repr__(self) -> str:
+        return f"Job({self.step.__name__})"
+
+
+class Work(ExecutionContext[Any]):
+    """A claimed task: what the handler is given, with what the worker must know of it."""
+
+    def __init__(self, job: Job, task: Any, hold: Any, suspect: bool = False) -> None:
+        super().__init__(task, hold, job.config)
+        self.job = job
+        self.suspect = suspect
+        self.state = WAITING
+        self.error: BaseException | None = None
+        self.plan: Plan | None = None
+        self.runner: Any = None  # what runs it, where that can be stopped: an asyncio task, a process
+
+    def merge(self, returned: Any) -> None:
+        """Take what the handler returned."""
+        if type(returned) is dict or isinstance(returned, dict):
+            self.set_data({**self.data, **returned})
+        elif returned is not None:
+            raise TypeError(
+                f"the handler of {self.job.step.__name__} returned {type(returned).__name__}: it must return a dict "
+                "(merged into the task's data) or None."
+            )
+
+    def end(self) -> bool:
+        """The handler has come to its end; False: the worker has given the attempt up before."""
+        with self.job.gate:
+            if self.state != RUNNING:
+                return False
+            self.state = ENDED
+            return True
+
+    def abandon(self) -> bool:
+        """Give the attempt up (it took too long, or the worker must go); False: it has just ended by itself."""
+        with self.job.gate:
+            if self.state not in (WAITING, RUNNING):
+                return False
+            self.state = ABANDONED
+            return True
+
+
+class HandlerExit(RuntimeError):
+    """A handler called ``sys.exit()`` or raised something else that would end a program."""
+
+
+def run_handler(work: Work) -> None:
+    """Call a plain function on its task; what it raises is kept, not raised."""
+    try:
+        job = work.job
+        if job.children is not None:
+            job.children.run(work)
+            return
+        returned = job.function(work)
+        if returned is not None:
+            work.merge(returned)
+    except Exception as error:
+        work.error = error
+    except BaseException as error:
+        work.error = exit_error(error)
+
+
+def exit_error(error: BaseException) -> BaseException:
+    """In a worker nothing that a handler raises ends the program; it is a failure, or the task would be claimed and
+    released for ever."""
+    wrapped = HandlerExit(f"the handler raised {error!r}")
+    wrapped.__cause__ = error
+    wrapped.__traceback__ = error.__traceback__
+    return wrapped

@@ -1,0 +1,148 @@
+"""Tasks of dead workers: the in-progress partitions are walked in slices, so that all workers together read each once
+per lease."""
+
+from __future__ import annotations
+
+import logging
+import random
+import uuid
+from time import monotonic
+from typing import Any
+
+from statustrack.core import lifecycle, times
+from statustrack.core.record import NOT_LOCKED, lease_end_ms
+from statustrack.core.writes import Row
+from statustrack.engines.protocol import Applied, Cursor
+from statustrack.tracking.directory import directory_of
+from statustrack.tracking.identity import worker_name
+from statustrack.tracking.trace import log
+from statustrack.worker.jobs import Job
+from statustrack.worker.report import Report
+from statustrack.worker.source import DIRECTORY_SECONDS
+
+SLICE = 100
+#: Small partitions cost little: they are looked at more often than once per lease.
+OFTEN = 4.0
+FEW = 250
+REMEMBERED = 50_000
+
+
+class Rescue:
+    """Looks after the in-progress tasks of one step, a slice at a time."""
+
+    def __init__(self, job: Job, report: Report) -> None:
+        self.job = job
+        self.report = report
+        self.rivals = 0
+        self.next_at = 0.0  #: monotonic: when to look at the next slice
+        self._partition = -1
+        self._names: list[str] = []
+        self._after: Cursor | None = None
+        self._rows = 0
+        self._workers: set[str] = set()
+        self._last_rows = 0
+        self._looked: dict[str, int] = {}
+
+    def slice(self) -> list[str]:
+        """Look at one slice; the keys of the tasks that were taken from dead workers and are claimable now."""
+        job = self.job
+        engine = job.engine
+        now = engine.now()
+        if self._partition < 0 or self._partition >= len(self._names):
+            self._begin()
+        slack = engine.slack_ms(job.config.lease_ms)
+        # Only a task that was claimed at least a lease ago can have a lease that is over (others are found later).
+        until = times.to_text(now - (job.config.lease_ms + slack) * 1000)
+        page = engine.page(job.table, self._names[self._partition], limit=SLICE, after=self._after, until=until)
+        rows = page.rows
+        self._rows += len(rows)
+        for row in rows:
+            if row.get("worker"):
+                self._workers.add(row["worker"])
+        over = self._over(rows, now, slack)
+        rescued = self._take(over) if over else []
+        self._after = page.after
+        if page.after is None:
+            self._partition += 1
+            if self._partition >= len(self._names):
+                self._finish()
+        self._pace(bool(over))
+        return rescued
+
+    def _begin(self) -> None:
+        job = self.job
+        directory = directory_of(job.engine, job.table).read(DIRECTORY_SECONDS)
+        code = job.config.in_progress_status
+        shards = max(job.config.status_shards.get(code, 1), directory.shards(job.config.use_case_id, code), 1)
+        self._names = [job.config.partition(code, shard) for shard in range(1, shards + 1)]
+        random.shuffle(self._names)
+        self._partition, self._after, self._rows = 0, None, 0
+        self._workers = set()
+
+    def _finish(self) -> None:
+        self._last_rows = self._rows
+        self._workers.discard(worker_name())
+        self.rivals = len(self._workers)
+        self._partition = -1
+
+    def _pace(self, found: bool) -> None:
+        """A burst is worked off at once (the caller claims in between); else a circle takes as many leases as there are
+        workers."""
+        if found:
+            self.next_at = 0.0
+            return
+        lease = self.job.config.lease_ms / 1000
+        rows = max(self._last_rows, self._rows)
+        rivals = max(self.rivals, len(self._workers - {worker_name()}))
+        pause = lease * (rivals + 1) / max(1, len(self._names), -(-rows // SLICE))
+        if rows < FEW:
+            pause = min(pause, lease) / OFTEN
+        self.next_at = monotonic() + pause * (0.5 + random.random())
+
+    def _over(self, rows: list[Row], now: int, slack: int) -> list[Row]:
+        """The rows, whole, whose lease is over. One that was looked at is left alone until its lease can be over."""
+        job, now_ms = self.job, now // 1000
+        if job.engine.page_is_full:
+            full: dict[str, Row] = {row["key"]: row for row in rows}
+        else:
+            keys = [row["key"] for row in rows if self._looked.get(row["key"], 0) <= now_ms]
+            full = job.engine.get(job.table, keys) if keys else {}
+            if len(self._looked) > REMEMBERED:
+                self._looked.clear()
+        found = []
+        for key, row in full.items():
+            if lifecycle.lease_is_over(job.config, row, now, slack):
+                found.append(row)
+                self._looked.pop(key, None)
+            elif not job.engine.page_is_full:
+                end = lease_end_ms(row, job.config, now) + slack
+                self._looked[key] = max(end, now_ms + job.config.lease_ms)
+        return found
+
+    def _take(self, rows: list[Row]) -> list[str]:
+        """Take them over in one request, and give back at once those that may be tried again: a task whose holder died
+        is run alone, by whoever has nothing else at hand."""
+        job = self.job
+        engine, config = job.engine, job.config
+        now = engine.now()
+        tokens = {row["key"]: uuid.uuid4().hex for row in rows}
+        writes = [
+            lifecycle.take_over(config, row, token=tokens[row["key"]], worker=worker_name(), now=now, lease_ms=job.lease_ms)
+            for row in rows
+        ]
+        back: list[Any] = []
+        for row, outcome in zip(rows, engine.apply(job.table, writes), strict=True):
+            if not isinstance(outcome, Applied):
+                continue  # its holder lives, or another worker was quicker
+            self.report.rescued += 1
+            taken = outcome.row
+            if taken.get("lock") in (None, NOT_LOCKED):
+                self.report.ignored += 1
+                log(logging.WARNING, "ignored", row["key"], retry=taken.get("retry"), error=taken.get("error_summary"))
+            else:
+                log(logging.WARNING, "rescued", row["key"], attempt=row.get("attempt"), holder=row.get("worker"))
+                back.append(lifecycle.give_back(config, taken, now=engine.now()))
+        if not back:
+            return []
+        outcomes = engine.apply(job.table, back)
+        return [write.key for write, outcome in zip(back, outcomes, strict=True) if isinstance(outcome, Applied)]

@@ -1,0 +1,277 @@
+"""Where claimable tasks of a step are looked for: partition by partition, oldest first, nothing read twice for nothing."""
+
+from __future__ import annotations
+
+import heapq
+import random
+import zlib
+from collections import deque
+from collections.abc import Iterable
+from time import monotonic
+
+from statustrack.core import lifecycle, times
+from statustrack.core.config import TrackerConfig
+from statustrack.core.writes import Row
+from statustrack.engines.protocol import Cursor, Engine
+from statustrack.tracking.directory import directory_of
+from statustrack.tracking.identity import worker_name
+
+#: How old the copy of the directory may be that says over how many shards a status is spread.
+DIRECTORY_SECONDS = 30.0
+#: A row may become visible so much later than its update_time says (a slow commit, an index that lags).
+OVERLAP_MICROS = 10_000_000
+#: A partition that was read to its end is read from its head again after so long, whatever we believe to know.
+REWALK_SECONDS = 240.0
+#: Tasks in backoff that are remembered, so that they need not be read again until they are ready.
+REMEMBERED = 100_000
+HINTS = 1000
+#: How long a worker that was quicker counts as a rival.
+RIVAL_SECONDS = 30.0
+#: How long tasks of a rival's part are left to it, once our own part is done.
+PATIENCE_SECONDS = 0.3
+SMALLEST_PAGE, LARGEST_PAGE = 50, 1000
+
+
+class Partition:
+    """How far one partition of the status index has been read."""
+
+    __slots__ = ("after", "done", "head", "name", "page", "read_to", "rewalk", "since", "until")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.page = SMALLEST_PAGE
+        self.rewalk = 0.0
+        self.since: str | None = None  #: rows before it are known
+        self.read_to = 0  #: when the walk under way began
+        self.begin(None, 0)
+
+    def begin(self, since: str | None, now: int) -> None:
+        """Walk from here to the end."""
+        self.since = since
+        self.after: Cursor | None = None
+        self.head = True  #: whether this walk passes over all that it should
+        self.done = False
+        self.read_to = now
+
+
+class Source:
+    """The claimable tasks of one step, as this worker knows of them."""
+
+    def __init__(self, engine: Engine, table: str, config: TrackerConfig) -> None:
+        self.engine = engine
+        self.table = table
+        self.config = config
+        self.partitions: list[Partition] = []
+        self.rivals: dict[str, float] = {}  #: other workers that were quicker than us, and when
+        self._choosy = False  # whether we take our own part of the tasks only
+        self._again = False  # whether tasks were left to rivals: the next walk goes over the same rows
+        self._own_at = 0.0
+        self._own = 0  # how many of our own part this walk has seen
+        self._me = worker_name()
+        self.left = 0  #: tasks that this walk has left to rivals
+        self.taboo: set[str] = set()  #: keys that are not to be claimed with others (suspects)
+        self._turn = 0
+        self._found: deque[str] = deque()
+        self._hints: deque[str] = deque()
+        self._backoff: list[tuple[int, str]] = []
+        self._known: dict[str, int] = {}
+        self._forgotten = 0
+        self._seen_directory = -1e9
+
+    # --- asked by the worker -----------------------------------------------------------------------------------------
+
+    def hint(self, key: str) -> None:
+        """This task has just become claimable (its step before has succeeded here, say)."""
+        if len(self._hints) < HINTS:
+            self._hints.append(key)
+
+    def take(self, most: int, now: int) -> list[str]:
+        """Keys to claim, at most so many; reads no more than one page. Nothing found does not mean that nothing is
+        there: see :attr:`is_read`."""
+        keys: dict[str, None] = {}
+        now_ms = now // 1000
+        while self._hints and len(keys) < most:
+            keys[self._hints.popleft()] = None
+        while self._backoff and self._backoff[0][0] <= now_ms and len(keys) < most:
+            due, key = heapq.heappop(self._backoff)
+            if self._known.get(key) == due:
+                del self._known[key]
+                keys[key] = None
+        if len(keys) < most and not self._found:
+            self._read(most - len(keys), now)
+        while self._found and len(keys) < most:
+            keys[self._found.popleft()] = None
+        return [key for key in keys if key not in self.taboo]
+
+    def put_back(self, keys: Iterable[str]) -> None:
+        """These were taken and not tried."""
+        self._found.extendleft(keys)
+
+    @property
+    def is_read(self) -> bool:
+        """Whether every partition has been read to its end, and nothing that was found is left."""
+        return not self._found and not self._hints and all(each.done for each in self.partitions)
+
+    def next_due(self) -> int | None:
+        """When (ms) the first task that is remembered is ready."""
+        return self._backoff[0][0] if self._backoff else None
+
+    @property
+    def waiting(self) -> int:
+        """How many tasks in backoff are remembered."""
+        return len(self._backoff)
+
+    def poll(self, now: int) -> None:
+        """Look for what is new: each partition that was read to its end is read again, from a little before then."""
+        self._refresh_directory(now)
+        for each in self.partitions:
+            if each.done:
+                if monotonic() >= each.rewalk or (self._forgotten and self._forgotten <= now // 1000):
+                    each.rewalk = monotonic() + REWALK_SECONDS * (0.5 + random.random())
+                    each.begin(None, now)
+                elif self._again:
+                    each.begin(each.since, now)
+                else:
+                    each.begin(times.to_text(each.read_to - OVERLAP_MICROS), now)
+        self._again = False
+        if self._forgotten and self._forgotten <= now // 1000:
+            self._forgotten = 0
+
+    def refused(self, key: str, current: Row | None, now: int) -> None:
+        """A claim was refused: if the task is claimable later, remember when; if a rival was quicker, remember whom."""
+        if current is not None and current.get("worker") not in (None, self._me):
+            self.rivals[current["worker"]] = monotonic()
+        if current is None or current.get("status") not in lifecycle.claimable(self.config):
+            return
+        ready = int(current.get("ready_at") or 0)
+        if ready > now // 1000:
+            self.remember(key, ready)
+
+    def remember(self, key: str, ready_ms: int) -> None:
+        """Try this task when it is ready. With rivals, each has the first try at its own part of the tasks."""
+        if self.rivals and not self._is_own(key):
+            ready_ms += 1000 + random.randrange(1000 * len(self.rivals))
+        if len(self._known) >= REMEMBERED and key not in self._known:
+            self._forgotten = min(self._forgotten or ready_ms, ready_ms)
+            return
+        if self._known.get(key, 0) < ready_ms:
+            self._known[key] = ready_ms
+            heapq.heappush(self._backoff, (ready_ms, key))
+
+    def jump(self, now: int) -> None:
+        """Rivals work at the same place: go on at a random one, and take our own part of the tasks first."""
+        self._found.clear()
+        self._choosy = True
+        if not self.partitions:
+            return
+        self._turn = random.randrange(len(self.partitions))
+        partition = self.partitions[self._turn]
+        if partition.since is not None:
+            return
+        oldest = self.engine.page(self.table, partition.name, limit=1).rows
+        newest = self.engine.page(self.table, partition.name, limit=1, newest_first=True).rows
+        if not oldest or not newest:
+            return
+        try:
+            first, last = times.from_text(oldest[0]["update_time"]), times.from_text(newest[0]["update_time"])
+        except ValueError:
+            return
+        partition.begin(None, now)
+        partition.after = Cursor(times.to_text(first + int((last - first) * random.random())), "")
+        partition.head = False
+
+    # --- reading -----------------------------------------------------------------------------------------------------
+
+    def _refresh_directory(self, now: int) -> None:
+        if monotonic() - self._seen_directory < DIRECTORY_SECONDS and self.partitions:
+            return
+        directory = directory_of(self.engine, self.table).read(DIRECTORY_SECONDS)
+        known = {each.name for each in self.partitions}
+        for code in lifecycle.claimable(self.config):
+            shards = max(self.config.status_shards.get(code, 1), directory.shards(self.config.use_case_id, code), 1)
+            for shard in range(1, shards + 1):
+                name = self.config.partition(code, shard)
+                if name not in known:
+                    self.partitions.append(Partition(name))
+                    self.partitions[-1].read_to = now
+        self._seen_directory = monotonic()
+
+    def _read(self, wanted: int, now: int) -> None:
+        """One page of the next partition that is not read to its end; more where a page brings nothing and storage is
+        near."""
+        self._refresh_directory(now)
+        for _ in range(len(self.partitions)):
+            self._turn = (self._turn + 1) % len(self.partitions)
+            partition = self.partitions[self._turn]
+            if not partition.done:
+                self._page(partition, wanted, now)
+                if self._found:
+                    return
+
+    def _is_news(self, key: str, now_ms: int) -> bool:
+        due = self._known.get(key)
+        if due is None:
+            return True
+        if due - now_ms <= (len(self.rivals) + 1) * 1000:
+            return False  # its turn comes
+        del self._known[key]  # redriven, say: it need not wait any longer
+        return True
+
+    def _is_own(self, key: str) -> bool:
+        """Whether this task is in our part: of all workers that we know of, our name and its key make the largest
+        number (rendezvous hashing), so that workers who know each other divide the tasks without a word."""
+        data = key.encode("utf-8", "surrogatepass")
+        mine = zlib.crc32(data, zlib.crc32(self._me.encode()))
+        return all(zlib.crc32(data, zlib.crc32(name.encode())) <= mine for name in self.rivals)
+
+    def _forget_rivals(self) -> None:
+        limit = monotonic() - RIVAL_SECONDS
+        for name in [name for name, seen in self.rivals.items() if seen < limit]:
+            del self.rivals[name]
+        if not self.rivals:
+            self._choosy = False
+
+    def _page(self, partition: Partition, wanted: int, now: int) -> None:
+        choosy = self._choosy and bool(self.rivals)
+        limit = max(partition.page, wanted * (len(self.rivals) + 1) if choosy else wanted)
+        page = self.engine.page(
+            self.table, partition.name, limit=min(LARGEST_PAGE, limit), after=partition.after, since=partition.since
+        )
+        now_ms, fresh = now // 1000, 0
+        for row in page.rows:
+            key, ready = row["key"], row.get("ready_at")
+            if ready is not None and ready > now_ms:
+                if key not in self._known:
+                    self.remember(key, ready)
+            elif self._is_news(key, now_ms):
+                fresh += 1
+                if not choosy or self._is_own(key):
+                    self._own += 1
+                    self._found.append(key)
+                else:
+                    self.left += 1
+        # Where most rows wait, larger pages pass over them in fewer requests.
+        partition.page = LARGEST_PAGE if fresh * 4 < len(page.rows) else SMALLEST_PAGE
+        partition.after = page.after
+        if page.after is None:
+            if partition.head:
+                partition.done = True
+                if not partition.rewalk:
+                    partition.rewalk = monotonic() + REWALK_SECONDS * (0.5 + random.random())
+            else:
+                partition.begin(None, now)  # it began in the middle: now from the head
+        if choosy and all(each.done for each in self.partitions):
+            self._walked(now)
+
+    def _walked(self, now: int) -> None:
+        """A walk that left tasks to rivals has ended: those that they do not take soon are anybody's."""
+        self._again = self.left > 0
+        if self._own:
+            self._own_at = monotonic()
+            if self.left:
+                for each in self.partitions:
+                    each.begin(each.since, now)
+        elif self.left and monotonic() - self._own_at > PATIENCE_SECONDS:
+            self._choosy = False
+        self._own = self.left = 0
+        self._forget_rivals()

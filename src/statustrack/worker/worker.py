@@ -1,0 +1,321 @@
+"""Worker: what users make and run; one process by itself, or the parent of several."""
+
+from __future__ import annotations
+
+import logging
+import math
+import signal
+import threading
+from collections.abc import Callable
+from time import monotonic
+from typing import Any
+
+from statustrack.core.errors import ConfigError, StorageError
+from statustrack.core import lifecycle
+from statustrack.engines.protocol import Engine
+from statustrack.tracking.directory import directory_of
+from statustrack.tracking.trace import log
+from statustrack.worker.coroutines import Coroutines
+from statustrack.worker.jobs import Job
+from statustrack.worker.loop import Loop
+from statustrack.worker.pipeline import check_sources, steps_of
+from statustrack.worker.report import Report
+
+#: After the grace, so long the worker tries to have what it gave back recorded.
+RELEASE_SECONDS = 5.0
+#: Looks at the counts that must find nothing before a worker with ``until_idle`` ends: an index may lag.
+IDLE_LOOKS = 2
+
+
+class Worker:
+    """Runs the handlers of steps on their tasks::
+
+        st.Worker(Step1, Step2, concurrency=16).run()
+
+    :param steps: task classes with handlers, and pipelines.
+    :param concurrency: handlers at a time in each process.
+    :param processes: worker processes; more than one are started by spawn (steps must be importable).
+    :param batch: claims per request while tasks take long (up to four times as many when they are quick).
+    :param grace_seconds: how long running handlers may go on after SIGTERM, Ctrl-C or ``stop()``; the rest is given
+        back.
+    :raises ConfigError: a step without a handler, steps that do not fit, a number that cannot work.
+    """
+
+    def __init__(
+        self,
+        *steps: Any,
+        concurrency: int = 16,
+        processes: int = 1,
+        batch: int = 25,
+        grace_seconds: float = 10.0,
+    ) -> None:
+        self.steps = steps_of(steps)
+        self.concurrency = _whole("concurrency", concurrency, 1, 10_000)
+        self.processes = _whole("processes", processes, 1, 256)
+        self.batch = _whole("batch", batch, 1, 100)
+        self.grace_seconds = _seconds("grace_seconds", grace_seconds)
+        self.report = Report()
+        self._stop_wanted = ""
+        self._release_now = False
+        self._loop: Loop | None = None
+        self._swarm: Any = None
+        self._running = False
+        self._observer: Callable[[Report], None] | None = None
+
+    def __repr__(self) -> str:
+        return f"Worker({', '.join(step.__name__ for step in self.steps)}, concurrency={self.concurrency})"
+
+    def run(
+        self,
+        *,
+        until_idle: bool = False,
+        max_wait: float | None = None,
+        on_progress: Callable[[Report], None] | None = None,
+    ) -> Report:
+        """Work until told to stop (a signal, :meth:`stop`); returns what was done.
+
+        In the main thread SIGTERM and Ctrl-C stop it: nothing more is claimed, running handlers have ``grace_seconds``,
+        the rest is given back uncounted; a second signal gives back at once. Works in any other thread too, where it
+        leaves signals alone.
+
+        :param until_idle: return when every task has ended (those in backoff and those that others hold are waited
+            for).
+        :param max_wait: with ``until_idle``: how long to wait while nothing can be claimed.
+        :param on_progress: called about every half second with the report so far.
+        """
+        if self.processes > 1:
+            from statustrack.worker.swarm import Swarm
+
+            self._swarm = Swarm(self, until_idle, max_wait)
+            with _Signals(self):
+                try:
+                    return self._swarm.run(on_progress)
+                finally:
+                    self._swarm = None
+        with _Signals(self):
+            return self._run(until_idle, max_wait, Coroutines(), on_progress)
+
+    async def arun(
+        self,
+        *,
+        until_idle: bool = False,
+        max_wait: float | None = None,
+        on_progress: Callable[[Report], None] | None = None,
+    ) -> Report:
+        """As :meth:`run`, inside a running event loop (a notebook, a web server): coroutine handlers run in that loop.
+        When the awaiting task is cancelled the worker is stopped first."""
+        import asyncio
+
+        if self.processes > 1:
+            raise ConfigError("arun() works in this process: use run() for processes > 1, or a worker of its own.")
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[Report] = loop.create_future()
+
+        def finish(report: Report | None, error: BaseException | None) -> None:
+            if not done.done():
+                if error is not None:
+                    done.set_exception(error)
+                elif report is not None:
+                    done.set_result(report)
+
+        def work() -> None:
+            report: Report | None = None
+            failed: BaseException | None = None
+            try:
+                report = self._run(until_idle, max_wait, Coroutines(loop), on_progress)
+            except BaseException as error:
+                failed = error
+            loop.call_soon_threadsafe(finish, report, failed)
+
+        threading.Thread(target=work, name="statustrack-worker", daemon=True).start()
+        cancelled: asyncio.CancelledError | None = None
+        while not done.done():
+            try:
+                await asyncio.shield(done)
+            except asyncio.CancelledError as error:
+                if cancelled is not None:
+                    self._release_now = True
+                cancelled = error
+                self.stop()
+            except BaseException:
+                break
+        if cancelled is not None:
+            raise cancelled
+        return done.result()
+
+    def stop(self, now: bool = False) -> None:
+        """Ask a running worker to stop, from any thread: claim nothing more, wait ``grace_seconds`` for what runs, give
+        the rest back. ``now``: give back at once."""
+        self._stop_wanted = self._stop_wanted or "stop()"
+        self._release_now = self._release_now or now
+        self._ring()
+
+    def _signalled(self, name: str) -> None:
+        if self._stop_wanted:
+            self._release_now = True
+        self._stop_wanted = self._stop_wanted or name
+        self._ring()
+
+    def _ring(self) -> None:
+        loop, swarm = self._loop, self._swarm
+        if loop is not None:
+            loop.bell.ring()
+        if swarm is not None:
+            swarm.ring()
+
+    # --- one process -------------------------------------------------------------------------------------------------
+
+    def _run(
+        self,
+        until_idle: bool,
+        max_wait: float | None,
+        coroutines: Coroutines,
+        on_progress: Callable[[Report], None] | None = None,
+    ) -> Report:
+        if self._running:
+            raise ConfigError("this worker is running already: make another one for another thread.")
+        if max_wait is not None:
+            _seconds("max_wait", max_wait)
+        self._running = True
+        try:
+            began = monotonic()
+            self.report = report = Report()
+            jobs = [Job(step) for step in self.steps]
+            check_sources(self.steps)
+            engines = {id(job.engine): job.engine for job in jobs}
+            before = {key: engine.meter.requests for key, engine in engines.items()}
+            self._loop = loop = Loop(jobs, self.concurrency, self.batch, report, coroutines)
+            log(logging.INFO, "worker_started", ", ".join(step.__name__ for step in self.steps))
+
+            def note() -> None:
+                report.seconds = monotonic() - began
+                report.requests = sum(engine.meter.requests - before[key] for key, engine in engines.items())
+
+            idle = _Idle(loop, max_wait) if until_idle else None
+            next_note = began + 0.5
+            try:
+                while not self._stop_wanted and not (idle is not None and idle.is_over()):
+                    loop.turn(None if idle is None else idle.next_look())
+                    if on_progress is not None and monotonic() >= next_note:
+                        next_note = monotonic() + 0.5
+                        note()
+                        on_progress(report)
+                self._finish(loop)
+            finally:
+                loop.close()
+                coroutines.close()
+                self._loop = None
+            report.stuck = len(loop.threads.stuck)
+            report.stopped_by = self._stop_wanted
+            note()
+            log(logging.INFO, "worker_stopped", ", ".join(step.__name__ for step in self.steps), by=self._stop_wanted)
+            return report
+        finally:
+            self._running = False
+            self._stop_wanted, self._release_now = "", False
+
+    def _finish(self, loop: Loop) -> None:
+        """Claim nothing more; give back what has not begun; wait for what runs, then give that back too."""
+        loop.stopping = True
+        loop.give_back_waiting()
+        until = monotonic() + self.grace_seconds
+        released = False
+        while loop.held:
+            if not released and (self._release_now or monotonic() >= until):
+                loop.release_running("the worker was told to stop")
+                released = True
+                until = monotonic() + RELEASE_SECONDS
+            elif released and monotonic() >= until:
+                log(logging.ERROR, "release_unconfirmed", next(iter(loop.held))._hold.key, tasks=len(loop.held))
+                self.report.unknown += len(loop.held)
+                break
+            loop.turn(until)
+
+
+class _Idle:
+    """Whether everything has ended, or has waited long enough."""
+
+    def __init__(self, loop: Loop, max_wait: float | None) -> None:
+        self._loop = loop
+        self._max_wait = max_wait
+        self._since: float | None = None
+        self._looks = 0
+        self._next_look = 0.0
+
+    def is_over(self) -> bool:
+        if not self._loop.is_resting():
+            self._since, self._looks = None, 0
+            return False
+        now = monotonic()
+        if self._since is None:
+            self._since, self._next_look = now, now
+        if self._max_wait is not None and now - self._since >= self._max_wait:
+            return True
+        if not self._loop.is_idle() or now < self._next_look:
+            return False
+        if self._anything_left():
+            self._looks = 0
+            self._next_look = now + 0.2
+            return False
+        self._looks += 1
+        self._next_look = now + (0.2 if any(job.engine.parallel_reads for job in self._loop.jobs) else 0.0)
+        return self._looks >= IDLE_LOOKS
+
+    def next_look(self) -> float | None:
+        """When the loop should let us look again, if it has nothing better to do."""
+        return None if self._since is None else max(self._next_look, monotonic() + 0.005)
+
+    def _anything_left(self) -> bool:
+        try:
+            return any(_has_any(job) for job in self._loop.jobs)
+        except StorageError as error:
+            log(logging.WARNING, "storage_trouble", self._loop.jobs[0].table, cause=str(error))
+            return True
+
+
+def _has_any(job: Job) -> bool:
+    config, engine = job.config, job.engine
+    directory = directory_of(engine, job.table).read(30.0)
+    for code in (*lifecycle.claimable(config), config.in_progress_status):
+        shards = max(config.status_shards.get(code, 1), directory.shards(config.use_case_id, code), 1)
+        for shard in range(1, shards + 1):
+            if engine.count(job.table, config.partition(code, shard), most=1):
+                return True
+    return False
+
+
+class _Signals:
+    """SIGTERM and SIGINT stop the worker while it runs in the main thread; what was there before comes back."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            return
+        for number in (signal.SIGINT, signal.SIGTERM):
+            before = signal.getsignal(number)
+            if before is None or (number == signal.SIGINT and before is signal.SIG_IGN):
+                continue  # not set by Python, or told to leave Ctrl-C to a parent
+            self._before[number] = before
+            signal.signal(number, lambda got, _: self._worker._signalled(signal.Signals(got).name))
+
+    def __exit__(self, *_: object) -> None:
+        for number, before in self._before.items():
+            signal.signal(number, before)
+
+
+def _whole(name: str, value: Any, least: int, most: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise ConfigError(f"{name}={value!r} must be a whole number from {least} to {most}.")
+    return value
+
+
+def _seconds(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or value < 0:
+        raise ConfigError(f"{name}={value!r} must be a number of seconds of 0 or more.")
+    return float(value)
+
+
+assert Engine
