@@ -12,7 +12,15 @@ import statustrack as st
 from statustrack import testing
 from statustrack.engines.clock import MovableClock
 from statustrack.engines.registry import open_engine
+from statustrack.tracking import heartbeat
 from tests.tracking.support import Faulty, step
+
+
+@pytest.fixture(autouse=True)
+def nothing_held() -> Iterator[None]:
+    """A lease that a test left held is not renewed during the next one, whose clock is another."""
+    yield
+    heartbeat._heartbeat._held.clear()
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,7 @@ ROOT = Path(__file__).parents[2]
 PROLOGUE = """\
 import os, signal, sys, time
 import statustrack as st
-from tests.tracking.support import step
+from tests.tracking.support import listed, step
 """
 
 
@@ -124,3 +125,13 @@ def lose(step_class: type[st.BaseTask], task_id: str, clock: Any) -> None:
     ctx = start.__enter__()
     let_go(ctx._hold)
     clock.advance(step_class.config.lock_expire_seconds + 3)
+
+
+def listed(query: Callable[[], st.Results[Any]], count: int) -> list[Any]:
+    """The tasks of a listing as soon as there are so many: processes agree on DynamoDB's time within a second only,
+    and a listing sees nothing that was written after it began."""
+    deadline = time.monotonic() + 10
+    while len(found := query().all()) < count and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert len(found) == count
+    return found

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 import statustrack as st
-from tests.tracking.support import lose, run_child, step
+from tests.tracking.support import listed, lose, run_child, step
 
 
 def test_the_attempt_number_grows_with_every_claim_and_is_never_reset(made, clock):
@@ -136,6 +136,7 @@ def test_sigterm_gives_the_task_back_when_asked_to(real, engine_url, table_name)
 def test_a_forked_child_gives_none_of_its_parents_claimed_tasks_back_and_runs_none(real, engine_url, table_name, way):
     code = """
         Step = step(sys.argv[1])
+        listed(Step.query_for_unfinished, 5)
         done = 0
         child = None
         for ctx in Step.claim_many():
@@ -155,5 +156,5 @@ def test_a_forked_child_gives_none_of_its_parents_claimed_tasks_back_and_runs_no
     task.create_table(wait=True)
     task.create_many(f"t-{n}" for n in range(5))
     assert run_child(code, engine_url, table_name, way) == "5\n"
-    ended = task.query_by_status("succeeded", auto_refresh=True).all()
-    assert len(ended) == 5 and {each.attempt for each in ended} == {1}
+    ended = listed(lambda: task.query_by_status("succeeded", auto_refresh=True), 5)
+    assert {each.attempt for each in ended} == {1}

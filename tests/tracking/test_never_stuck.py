@@ -98,6 +98,7 @@ def test_a_crash_inside_a_loop_of_claims_leaves_every_claimed_task_to_others(rea
     task.create_many(f"t-{n}" for n in range(5))
     code = """
         Step = step(sys.argv[1], lock_expire_seconds=2.0)
+        listed(Step.query_for_unfinished, 5)
         for ctx in Step.claim_many():
             with ctx:
                 os._exit(1)

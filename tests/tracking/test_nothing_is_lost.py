@@ -6,7 +6,7 @@ import pytest
 
 import statustrack as st
 from statustrack.engines.registry import open_engine
-from tests.tracking.support import FIRST, RESCUE, SECOND, SHARDS, fail, run_child, step
+from tests.tracking.support import FIRST, RESCUE, SECOND, SHARDS, fail, listed, run_child, step
 
 
 def ids(tasks):
@@ -60,14 +60,14 @@ def test_a_process_that_spreads_wider_loses_no_task_for_one_that_does_not_know(r
     task = step(table_name, **dict.fromkeys(SHARDS, 1))
     task.create_table(wait=True)
     task.create("mine")
-    assert ids(task.query_by_status("pending")) == ["mine"]
+    assert ids(listed(lambda: task.query_by_status("pending"), 1)) == ["mine"]
     code = """
         Step = step(sys.argv[1], n_pending_shard=7)
         Step.create_many(f"theirs-{n}" for n in range(20))
     """
     run_child(code, engine_url, table_name)
-    assert len(task.query_by_status("pending").all()) == 21
-    assert len(task.query_for_unfinished().all()) == 21
+    listed(lambda: task.query_by_status("pending"), 21)
+    listed(task.query_for_unfinished, 21)
     assert task.count_by_status("pending") == {"pending": 21}
 
 

@@ -7,9 +7,11 @@ from typing import Any
 import click
 
 import statustrack
+from statustrack.cli.add import add
 from statustrack.cli.demo import demo
 from statustrack.cli.init import init
 from statustrack.cli.options import DEBUG_VARIABLE, INTERRUPTED, Refusal, debug_option
+from statustrack.cli.run import run
 from statustrack.cli.status import status
 
 
@@ -51,6 +53,8 @@ def cli() -> None:
 
 cli.add_command(demo)
 cli.add_command(init)
+cli.add_command(add)
+cli.add_command(run)
 cli.add_command(status)
 
 

@@ -196,15 +196,17 @@ class DynamoPlace:
     def empty(self, table: str) -> bool:
         keys = {"ProjectionExpression": "#k", "ExpressionAttributeNames": {"#k": "key"}}
         try:
-            items = self.client.scan(TableName=table, ConsistentRead=True, **keys)["Items"]
-            if len(items) > 25:  # a new one is quicker
+            reply = self.client.scan(TableName=table, ConsistentRead=True, **keys)
+            items = reply["Items"]
+            if len(items) > 25 or "LastEvaluatedKey" in reply:  # a new table is quicker
                 self.client.delete_table(TableName=table)
                 return False
         except self.client.exceptions.ResourceNotFoundException:
             return False
         if items:
             requests = [{"DeleteRequest": {"Key": item}} for item in items]
-            self.client.batch_write_item(RequestItems={table: requests})
+            left = self.client.batch_write_item(RequestItems={table: requests})["UnprocessedItems"]
+            assert not left, left
         return True
 
     def clear(self) -> None:

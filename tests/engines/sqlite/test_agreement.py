@@ -16,7 +16,7 @@ from tests.engines.sqlite.rows import TABLE, engine_at, with_sqlite
 
 TEXTS = ["", "0", "5", "a", "A", "ä", "\U0001f600", "a\x00b", "'", '"', "`", "null", "1e3", "\x00", "z" * 300]
 NUMBERS = [0, 1, 5, -1, 2**53 + 1, 2**62]
-MEMBERS = ["x", "y", "5", 'q"\\\n', "ü", ""]
+MEMBERS = ["x", "y", "5", 'q"\\\n', "ü", "", "a\x00b", "a"]
 OTHERS = ["size of", "note`s", 'quo"ted', "status_", "Größe"]  # columns that a user has added, without a type
 NAMES = [name for name in ATTRIBUTES if name != "key"]
 INTEGERS = [name for name, kind in ATTRIBUTES.items() if kind == INTEGER]

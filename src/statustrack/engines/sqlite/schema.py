@@ -11,6 +11,7 @@ from statustrack.core.errors import ConfigError, StorageError, TableMismatchErro
 from statustrack.core.record import ATTRIBUTES, INTEGER
 from statustrack.engines.sqlite.failures import Place, no_table
 from statustrack.engines.sqlite.statements import quoted
+from statustrack.engines.sqlite.values import SIZE, UNION, size, union
 
 #: "STTR": the mark in the header of our files (PRAGMA application_id), beside the number of their schema.
 APPLICATION_ID = 0x53545452
@@ -59,7 +60,9 @@ def create_statements(table: str) -> list[str]:
 
 
 def configure(raw: sqlite3.Connection) -> None:
-    """What holds for a connection only: nothing that SQLite reports as committed is lost in a power cut."""
+    """What holds for a connection only: what SQLite reports as committed survives a power cut; our functions."""
+    raw.create_function(UNION, 2, union)
+    raw.create_function(SIZE, 1, size)
     raw.execute("PRAGMA synchronous = FULL")
     raw.execute("PRAGMA journal_size_limit = 67108864")  # a log that grew beside a long reader shrinks again
     if sys.platform == "darwin":  # fsync alone does not reach the platter there

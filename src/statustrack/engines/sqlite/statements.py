@@ -12,7 +12,7 @@ from typing import Any
 from statustrack.core.record import ATTRIBUTES
 from statustrack.core.writes import Write
 from statustrack.engines.protocol import Cursor
-from statustrack.engines.sqlite.values import SETS, encode_set
+from statustrack.engines.sqlite.values import SETS, SIZE, UNION, encode_set
 
 #: A changed column: its new value as SQL over the old row, and which of the collected values that takes.
 _Changes = dict[str, tuple[str, tuple[int, ...]]]
@@ -61,7 +61,10 @@ class Statements:
 
     def plan(self, write: Write) -> tuple[Plan, list[Any]]:
         """The plan of a write, and its values: set, increment, add, key, guard."""
-        values: list[Any] = [*write.set.values(), *write.increment.values(), *write.add.values(), write.key]
+        values: list[Any] = [*write.set.values(), *write.increment.values()]
+        if write.add:
+            values += [encode_set((member,)) for member in write.add.values()]
+        values.append(write.key)
         guard: list[Any] = []
         for clause in write.guard:
             guard.append("and")
@@ -223,12 +226,7 @@ def _changes(write: Write) -> _Changes:
     for index, name in enumerate(write.add, at):
         if name not in SETS:
             raise ValueError(f"{write!r} adds to {name!r}, which is no set")
-        column = quoted(name)
-        # What somebody else has put there and is no JSON becomes one member, as decode_set reads it.
-        valid = f"WHEN json_valid({column}) THEN {column}"
-        array = f"CASE WHEN {column} IS NULL THEN '[]' {valid} ELSE json_array({column}) END"
-        members = f"SELECT value FROM json_each({array}) UNION SELECT ? ORDER BY 1"
-        changes[name] = (f"(SELECT json_group_array(value) FROM ({members}))", (index,))
+        changes[name] = (f"{UNION}({quoted(name)}, ?)", (index,))
     for name in write.remove:
         changes[name] = ("NULL", ())
     return changes
@@ -270,8 +268,7 @@ def _comparison(attribute: str, operator: str, values: tuple[Any, ...]) -> tuple
     if operator == "count<":
         if not is_set:
             raise ValueError(f"count< is for sets, and {attribute!r} is none")
-        valid = f"WHEN json_valid({column}) THEN json_array_length({column})"
-        return f"(CASE WHEN {column} IS NULL THEN 0 {valid} ELSE 1 END) < ?", (0,)
+        return f"{SIZE}({column}) < ?", (0,)
     if operator in _ORDER:
         if not values or is_set:
             return "0", ()

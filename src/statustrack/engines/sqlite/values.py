@@ -28,6 +28,20 @@ def decode_set(text: Any) -> frozenset[str]:
     return frozenset(each if isinstance(each, str) else json.dumps(each) for each in members)
 
 
+#: The SQL functions of sets, in Python: SQLite's own for JSON end a text at its first NUL.
+UNION, SIZE = "statustrack_union", "statustrack_size"
+
+
+def union(stored: Any, more: str) -> str:
+    """Two stored sets as one; NULL is empty."""
+    return encode_set(decode_set(more) if stored is None else decode_set(stored) | decode_set(more))
+
+
+def size(stored: Any) -> int:
+    """How many members a stored set has; NULL is empty."""
+    return 0 if stored is None else len(decode_set(stored))
+
+
 def decode_rows(names: Sequence[str], found: Iterable[Sequence[Any]]) -> list[Row]:
     """Rows of the table; NULL means absent."""
     rows = [{name: value for name, value in zip(names, each) if value is not None} for each in found]  # noqa: B905

@@ -1,0 +1,1 @@
+"""Benchmarks: peers side by side in one run, beside the bound that the machine sets. ``make bench`` runs them."""
