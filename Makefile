@@ -9,7 +9,7 @@ PIP    := $(PY) -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint types layers verify matrix clean
+.PHONY: help demo test lint types layers verify matrix docs clean
 
 help: ## list these commands
 	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -35,6 +35,9 @@ verify: $(VENV)/.dev ## the lifecycle, exhausted: every interleaving within stat
 matrix: ## the tests on each Python from 3.10 to 3.13 found here, against the built wheel
 	@PYTHON="$(PYTHON)" .ci/matrix $(ARGS)
 
+docs: $(VENV)/.docs ## this documentation as a web site, in build/docs; a warning is an error
+	$(PY) -m sphinx --fail-on-warning --keep-going --quiet -d .cache/docs docs build/docs
+
 clean: ## remove the environment, the caches and what was built
 	rm -rf $(VENV) .cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -58,3 +61,8 @@ $(VENV)/.dev: pyproject.toml | $(VENV)/.made
 	@echo "Installing statustrack with what its tests need into $(VENV) (once)"
 	@$(PIP) -e '.[demo,dev]'
 	@touch $@ $(VENV)/.demo
+
+$(VENV)/.docs: pyproject.toml | $(VENV)/.made
+	@echo "Installing what the documentation is built with into $(VENV) (once)"
+	@$(PIP) -e '.[docs]'
+	@touch $@

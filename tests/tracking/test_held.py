@@ -12,7 +12,10 @@ SAYS = {
     "set_data": lambda ctx: ctx.set_data({"n": 2}),
     "update": lambda ctx: ctx.update(),
     "progress": lambda ctx: ctx.progress(0.5),
-    "also": lambda ctx: ctx.also(sql=["SELECT 1"]),
+    "also": lambda ctx: ctx.also(
+        sql=["SELECT 1"],
+        transact=[{"Delete": {"TableName": "other", "Key": {"key": {"S": "x"}}}}],
+    ),
 }
 
 

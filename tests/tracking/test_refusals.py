@@ -4,6 +4,7 @@ import pytest
 
 import statustrack as st
 from statustrack.engines.protocol import Refused
+from statustrack.tracking.heartbeat import let_go
 from tests.tracking.support import FIRST, SECOND, fail, lose, step
 
 
@@ -154,6 +155,24 @@ def test_a_take_over_that_loses_the_race_tells_of_the_winner(local, clock, fault
         pytest.fail("entered")
     assert refused.value.task.lock == winner[0].lock_token
     assert local.get("t").attempt == 2 and local.get("t").retry == 1
+
+
+def test_a_lease_that_ends_while_a_start_is_being_refused_was_still_a_lock(local, clock, faulty_local):
+    local.create("t")
+    let_go(local.start("t").__enter__()._hold)
+    clock.advance(299)
+
+    def refused_late(faulty):
+        outcome = [Refused(local.get("t")._row)]
+        clock.advance(2)
+        return outcome
+
+    faulty_local.plan = {"claim": [refused_late]}
+    with pytest.raises(st.TaskLockedError) as refused, local.start("t", detailed_error=True):
+        pytest.fail("entered")
+    assert refused.value.reason == "locked" and refused.value.retry_at == local.get("t").lease_until
+    with local.start("t"):
+        pass
 
 
 def test_debug_prints_the_trace_of_a_refusal(local, capsys):

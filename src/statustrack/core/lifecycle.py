@@ -215,7 +215,7 @@ def take_over(
     The lost attempt is counted and logged. The guard is what was observed: a holder that renewed in between keeps it.
     """
     lease = config.lease_ms if lease_ms is None else lease_ms
-    retry = _next_retry(config, row)
+    retry = next_retry(config, row)
     lost = _loss(config, row, retry, now, "lost")
     if retry >= config.max_retry:
         return _observed(
@@ -240,7 +240,7 @@ def take_over(
 def evict(config: TrackerConfig, row: Row, *, now: int, who: str, why: str, forced: bool = False) -> Write:
     """in_progress of a dead holder -> failed (ignored at max_retry), by an operator. Not before the evicted lease's end
     can it be claimed again, unless forced: the holder may only seem dead."""
-    retry = _next_retry(config, row)
+    retry = next_retry(config, row)
     changes = _loss(config, row, retry, now, "evicted")
     status = config.ignored_status if retry >= config.max_retry else config.failed_status
     changes.update(_at(config, row["key"], status, now), notes=with_note(row, now, "evict", who, why))
@@ -365,7 +365,7 @@ def fail(
     expire_at: int | None = None,
 ) -> Write:
     """in_progress -> failed, claimable after ``delay_ms``; or ignored when retry reaches max_retry."""
-    retry = _next_retry(config, row)
+    retry = next_retry(config, row)
     ignored = retry >= config.max_retry
     end = {
         **_at(config, row["key"], config.ignored_status if ignored else config.failed_status, now),
@@ -457,7 +457,7 @@ def _finish(
     )
 
 
-def _next_retry(config: TrackerConfig, row: Row) -> int:
+def next_retry(config: TrackerConfig, row: Row) -> int:
     """The count of failures in a row after one more; failures of another step do not count against this one."""
     status = config.status_of_value(row.get("claimed_from"))
     foreign = status is not None and status not in config.codes

@@ -142,6 +142,10 @@ class Engine(Protocol):
         """How much after its end a lease is over for everybody else."""
         ...
 
+    def uncertainty_ms(self) -> int:
+        """By how much ``now`` of two users of this place may differ; a listing looks so much beyond its beginning."""
+        ...
+
     # tables
     def create_table(self, table: str, options: TableOptions, wait: bool = True) -> bool:
         """Make the table (and, on SQLite, the file) unless it is there; True when it was made.
@@ -165,6 +169,10 @@ class Engine(Protocol):
         """Carry out independent conditional writes; one outcome each, in their order. Writes to one key keep their
         order.
         No atomicity over the list is promised, and none may be relied on."""
+        ...
+
+    def check_together(self, table: str, key: str, extra: Extra) -> None:
+        """Raise the ``ConfigError`` that ``apply_together`` would raise for this extra; writes and sends nothing."""
         ...
 
     def apply_together(
@@ -195,7 +203,8 @@ class Engine(Protocol):
         until: str | None = None,
         ready_ms: int | None = None,
     ) -> Page:
-        """Up to ``limit`` rows whose ``value`` is ``partition``, ordered by (update_time, key), from after a cursor.
+        """Up to ``limit`` rows whose ``value`` is ``partition``, ordered by update_time (ties in an order of the
+        engine's own, the same at every call), from after a cursor.
 
         ``since`` and ``until`` bound update_time (stored text, both inclusive); ``ready_ms`` leaves out rows whose
         ``ready_at`` is later. A page may have fewer rows than ``limit`` (even none) and yet an ``after``."""

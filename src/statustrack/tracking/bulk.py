@@ -213,6 +213,8 @@ def _claim_many(
     waiting: list[ClaimedContext[T]] = []
     suspects: list[str] = []
     window: list[T] = []
+    taken: set[str] = set()  # a task that failed in this very loop, within the doubt of the clock, is not taken again
+    current: ClaimedContext[T] | None = None
     left = limit
     crowded = False
     owner = os.getpid()
@@ -223,7 +225,8 @@ def _claim_many(
                 # Rivals start at the same head of the same queue: whoever was refused looks further, at random.
                 size = want * 8 if crowded else want
                 while len(window) < size and (task := candidates.one_or_none()) is not None:
-                    window.append(task)
+                    if task.key not in taken:
+                        window.append(task)
                 if not window and not suspects:
                     return
                 if crowded:
@@ -243,16 +246,17 @@ def _claim_many(
                 continue
             if left is not None:
                 left -= 1
+            current = ctx
+            taken.add(ctx._hold.key)
             yield ctx
             if ctx._attempt is None:
-                waiting.append(ctx)
-                _give_back(cls, waiting, engine, table)
                 raise ConfigError(
                     "claim_many: the task was not entered. Use `with ctx:` (or `async with ctx:`) in the loop."
                 )
     finally:
         if os.getpid() == owner:  # in a forked child they are the parent's
-            _give_back(cls, [ctx for ctx in waiting if ctx._attempt is None], engine, table)
+            unbegun = [ctx for ctx in (*waiting, current) if ctx is not None and ctx._attempt is None]
+            _give_back(cls, unbegun, engine, table)
 
 
 def _claim_batch(

@@ -210,7 +210,9 @@ def refusal(
     name = TaskExecutionError.to_task(use_case_id, task_id)
     specific: TaskIsNotReadyToStartError
     retry_at: int | None = None
-    if end + slack > now // 1000 and row.get("lock") not in (None, NOT_LOCKED):
+    # In this step's in_progress it was held when the claim was refused, even if its lease has ended since.
+    held = end + slack > now // 1000 or status == config.in_progress_status
+    if held and row.get("lock") not in (None, NOT_LOCKED):
         specific = TaskLockedError.make(use_case_id, task_id)
         line = "task failed to get lock, because it is already locked by another worker."
         retry_at = end + slack

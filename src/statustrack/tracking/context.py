@@ -187,7 +187,9 @@ class ExecutionContext(Generic[T]):
         """
         self.check()
         before = self._extra or Extra()
-        self._extra = Extra((*before.transact, *transact), (*before.sql, *sql))
+        extra = Extra((*before.transact, *transact), (*before.sql, *sql))
+        self._hold.engine.check_together(self._hold.table, self._hold.key, extra)
+        self._extra = extra
 
     @contextmanager
     def begin_update(self) -> Iterator[ExecutionContext[T]]:

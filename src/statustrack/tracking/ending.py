@@ -93,7 +93,7 @@ def _failed(
     ctx: ExecutionContext[Any], failure: Failure, error: BaseException | None, default_delay_seconds: float, now: int
 ) -> Plan:
     config, row = ctx._config, ctx.task._row
-    retry = int(row.get("retry") or 0) + 1
+    retry = lifecycle.next_retry(config, row)
     progress = ctx._pending.get("progress")
     write = lifecycle.fail(
         config,

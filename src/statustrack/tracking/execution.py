@@ -41,6 +41,7 @@ class Attempt(Generic[T]):
         self._pid = 0
         self._async_task: asyncio.Task[Any] | None = None
         self._cancelled_for_loss = False
+        self._leaving = False
 
     def _hold(self, cls: type[T], hold: Hold, row: Row) -> ExecutionContext[T]:
         task = cls._from_row(row, hold.engine, hold.table)
@@ -64,6 +65,7 @@ class Attempt(Generic[T]):
         self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
     ) -> bool:
         ctx = self._ctx
+        self._leaving = True  # a cancellation for the loss that is queued already would hit us here
         if ctx is not None:
             ctx._hold.on_lost = None
         if self._cancelled_for_loss and ctx is not None and _is_cancellation(error):
@@ -84,7 +86,7 @@ class Attempt(Generic[T]):
         self._async_task = task
 
         def cancel() -> None:
-            if task is not None and not task.done() and self._ctx is ctx and ctx.outcome is None:
+            if task is not None and not task.done() and not self._leaving and ctx.outcome is None:
                 self._cancelled_for_loss = True
                 task.cancel()
 

@@ -155,9 +155,11 @@ class Heartbeat:
                 held = [hold for hold in list(self._held.values()) if hold.why_lost is None]
                 if held:
                     idle = 0
-                    clock = held[0].engine.clock
                     self._next = min(wake, *(hold.due for hold in held))
-                    seconds = (self._next - clock.boot()) / 1_000_000
+                    # Engines may have clocks of their own (in tests): each hold is due on its engine's.
+                    soonest = min(held, key=lambda hold: hold.due - hold.engine.clock.boot())
+                    clock = soonest.engine.clock
+                    seconds = (min(wake, soonest.due) - clock.boot()) / 1_000_000
                     if seconds > 0:
                         clock.wait(self._wake, min(seconds, 3600.0))
                     continue
@@ -206,10 +208,15 @@ def renew(holds: Iterable[Hold]) -> None:
         for hold in holds:
             # An update that is under way renews the lease itself.
             if hold.lock.acquire(blocking=False):
-                if hold.released:
+                try:
+                    made = None if hold.released else hold.renewal()
+                except BaseException:
+                    hold.lock.release()
+                    raise
+                if made is None:
                     hold.lock.release()
                 else:
-                    sending.append((hold, *hold.renewal()))
+                    sending.append((hold, *made))
         if sending:
             first = sending[0][0]
             outcomes = first.engine.apply(first.table, [write for _, write, _, _, _ in sending])

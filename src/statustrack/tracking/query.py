@@ -211,7 +211,8 @@ class _Listing:
 
     def _streams(self) -> list[Iterator[Row]]:
         since = self._bound(self.since, "since")
-        until = min(times.to_text(self.now), self._bound(self.until, "until") or "9999")
+        began = times.to_text(self.now + self.engine.uncertainty_ms() * 1000)
+        until = min(began, self._bound(self.until, "until") or "9999")
         known = directory_of(self.engine, self.table)
         codes = self.codes
         first: dict[str, Future[Page]] = {}

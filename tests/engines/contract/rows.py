@@ -15,6 +15,8 @@ ABSENT: Guard = (Clause("no such key", (Comparison("key", "absent"),)),)
 PRESENT: Guard = (Clause("the row exists", (Comparison("key", "present"),)),)
 #: Attributes that are no key of the index: any text may be stored in them.
 FREE_TEXTS = [name for name, kind in ATTRIBUTES.items() if kind == TEXT and name not in ("key", "value", "update_time")]
+#: The keys of the index; DynamoDB stores no empty text in them.
+KEYS = ["value", "update_time"]
 TEXTS = [name for name, kind in ATTRIBUTES.items() if kind == TEXT and name != "key"]
 INTEGERS = [name for name, kind in ATTRIBUTES.items() if kind == INTEGER]
 (SET,) = [name for name, kind in ATTRIBUTES.items() if kind == TEXT_SET]
@@ -171,7 +173,7 @@ class Chance:
             self.guard(row),
             set={name: self.value(name) for name in self.some([*TEXTS, *INTEGERS, SET], 4)},
             remove=tuple(self.some([*TEXTS, *INTEGERS, SET], 3)),
-            copy={target: self.random.choice(["key", *TEXTS]) for target in texts},
+            copy={target: self.random.choice(["key", *(TEXTS if target in FREE_TEXTS else KEYS)]) for target in texts},
             increment={name: self.random.choice((1, 1, -2, 1000)) for name in self.some(INTEGERS, 2)},
             add={SET: self.random.choice(_WORDS)} if self.random.random() < 0.3 else {},
         )

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
 from statustrack.core.errors import ConfigError, StorageError, StorageUnavailableError
@@ -48,7 +49,8 @@ def test_an_engine_is_not_pickled() -> None:
         pickle.dumps(DynamoEngine("us-east-1"))
 
 
-def test_no_credentials() -> None:
+def test_no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # another test may have made one, with its credentials
     engine = DynamoEngine("us-east-1", "http://127.0.0.1:1")
     for use in (engine.now, lambda: engine.apply("t", [Write("u", "a", (), {"status": 1})]), engine.tables):
         with pytest.raises(StorageError, match=r"no AWS credentials for DynamoDB in .*AWS_ACCESS_KEY_ID") as caught:

@@ -81,6 +81,10 @@ class DynamoEngine:
         """How much after its end a lease is over for everybody else."""
         return self.time.slack_ms(lease_ms)
 
+    def uncertainty_ms(self) -> int:
+        """By how much ``now`` of two users of this place may differ."""
+        return -(-2 * self.time.uncertainty() // 1000)
+
     # tables
 
     def create_table(self, table: str, options: TableOptions | None = None, wait: bool = True) -> bool:

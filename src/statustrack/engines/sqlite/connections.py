@@ -50,7 +50,7 @@ class Pool:
         self.patience_seconds = PATIENCE_SECONDS
         self._idle: list[Connection] = []
         self._all: set[Connection] = set()
-        self._busy: dict[int, int] = {}  # threads that have a connection in use, and how many
+        self._busy: list[int] = []  # threads that have a connection in use, once for each
         self._forking = False
         self._spoilt = False
         self._pid = os.getpid()
@@ -83,15 +83,15 @@ class Pool:
         self._check_process()
         me = threading.get_ident()
         busy = self._busy
-        busy[me] = busy.get(me, 0) + 1
+        busy.append(me)
         try:
-            while self._forking and busy[me] == 1:
-                busy.pop(me)
+            while self._forking and busy.count(me) == 1:
+                busy.remove(me)
                 time.sleep(0.0002)
-                busy[me] = 1
+                busy.append(me)
             connection = self._one()
         except BaseException:
-            self._done(me)
+            busy.remove(me)
             raise
         if table is not None and table not in connection.tables:
             try:
@@ -137,21 +137,14 @@ class Pool:
 
     def give(self, connection: Connection) -> None:
         """Back to the others."""
-        if connection.pid != os.getpid():
+        if connection.pid != self._pid:
             return  # we are a child that was forked while it was in use: it is the parent's
         if connection in self._all and len(self._idle) < _KEPT:
             self._idle.append(connection)
         else:
             self._all.discard(connection)
             connection.raw.close()
-        self._done(threading.get_ident())
-
-    def _done(self, me: int) -> None:
-        left = self._busy.get(me, 0) - 1
-        if left > 0:
-            self._busy[me] = left
-        else:
-            self._busy.pop(me, None)
+        self._busy.remove(threading.get_ident())
 
     @contextlib.contextmanager
     def lend(self, table: str | None = None) -> Iterator[sqlite3.Connection]:
@@ -212,7 +205,7 @@ class Pool:
         for connection in self._all:
             self._spoilt = True
             abandon(connection)
-        self._all, self._idle, self._busy = set(), [], {}
+        self._all, self._idle, self._busy = set(), [], []
         self._forking = False
         self._pid = os.getpid()
         self.lock.forked()

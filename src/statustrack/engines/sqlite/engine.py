@@ -62,6 +62,9 @@ class SqliteEngine:
     def slack_ms(self, lease_ms: int) -> int:
         return 0
 
+    def uncertainty_ms(self) -> int:
+        return 0
+
     # --- tables ------------------------------------------------------------------------------------------------------
 
     def create_table(self, table: str, options: TableOptions | None = None, wait: bool = True) -> bool:
@@ -157,16 +160,19 @@ class SqliteEngine:
         finally:
             pool.lock.release()
 
-    def apply_together(
-        self, table: str, write: Write, extra: Extra, timeout_seconds: float | None = None
-    ) -> TogetherOutcome:
-        statements = self._of(table)
+    def check_together(self, table: str, key: str, extra: Extra) -> None:
         if extra.transact and not extra.sql:
             raise ConfigError(
                 "transact=[...] is for DynamoDB, and these tasks live in SQLite: give sql=[...] too, which this engine "
                 "commits together with the task. Each engine takes its own."
             )
         together.check_steps(extra.sql)
+
+    def apply_together(
+        self, table: str, write: Write, extra: Extra, timeout_seconds: float | None = None
+    ) -> TogetherOutcome:
+        statements = self._of(table)
+        self.check_together(table, write.key, extra)
         pool = self._pool
         self.meter.count("apply_together")
         try:

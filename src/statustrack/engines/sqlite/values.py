@@ -45,10 +45,11 @@ def size(stored: Any) -> int:
 def decode_rows(names: Sequence[str], found: Iterable[Sequence[Any]]) -> list[Row]:
     """Rows of the table; NULL means absent."""
     rows = [{name: value for name, value in zip(names, each) if value is not None} for each in found]  # noqa: B905
-    for name in SETS.intersection(names):
-        for row in rows:
-            if name in row:
-                row[name] = decode_set(row[name])
+    for name in SETS:
+        if name in names:
+            for row in rows:
+                if name in row:
+                    row[name] = decode_set(row[name])
     return rows
 
 
