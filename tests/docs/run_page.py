@@ -1,7 +1,8 @@
 """Runs the blocks of one page in order, in one namespace, in the working directory: a program of its own.
 
-``python -m tests.docs.run_page docs/start.md``. A page is run in a process of its own, since the engine that tasks go to
-without further ado is a file in the working directory of the process. Exit status 1 and a message where a block fails.
+``python -m tests.docs.run_page docs/start.md``. A page is run in a process of its own, since the engine that tasks go
+to without further ado is a file in the working directory of the process. Exit status 1 and a message where a block
+fails.
 """
 
 from __future__ import annotations

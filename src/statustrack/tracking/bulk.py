@@ -60,8 +60,7 @@ class BulkVerbs:
         """Create many tasks; existing ones are never overwritten, but reported.
 
         :param items: ids, (id, data) pairs, or tasks made with :meth:`make`; any iterable, also an endless stream: it
-        is
-            read and written in chunks of 500.
+            is read and written in chunks of 500.
         :raises ConfigError, InvalidDataError: names the position of the item; nothing of its chunk was written (earlier
             chunks were).
         :raises StorageUnavailableError: not all were confirmed; the same call again creates what is missing.
