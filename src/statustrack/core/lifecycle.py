@@ -8,6 +8,7 @@ token stands, so every event that ends an attempt can be computed from it and se
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -161,12 +162,20 @@ def claims(
 ) -> list[Write]:
     """The claims of many tasks at one moment. They share their guard, and all that is the same in them."""
     now_ms = now // 1000
-    guard: Guard = (
-        Clause("the status can be claimed", (Comparison("status", "in", statuses),)),
-        Clause("ready_at has passed", (_NO_READY_AT, Comparison("ready_at", "<=", now_ms))),
-        *_lock_is_over(now, slack_ms, config.lease_ms),
-        Clause("it has not expired", (_NO_EXPIRE_AT, Comparison("expire_at", ">", now_ms // 1000))),
-    )
+
+    @functools.cache
+    def guard() -> Guard:
+        return (
+            Clause("the status can be claimed", (Comparison("status", "in", statuses),)),
+            Clause("ready_at has passed", (_NO_READY_AT, Comparison("ready_at", "<=", now_ms))),
+            *_lock_is_over(now, slack_ms, config.lease_ms),
+            Clause("it has not expired", (_NO_EXPIRE_AT, Comparison("expire_at", ">", now_ms // 1000))),
+        )
+
+    end = now_ms - slack_ms
+    over = (NOT_LOCKED, end, now_ms + config.lease_ms + ODD_LEASE_MS)
+    values = (*statuses, now_ms, *over, *over, times.to_text((end - config.lease_ms) * 1000), now_ms // 1000)
+    shape = ("claim", len(statuses))
     held = _held(config, "", "", worker, now, lease_ms)
     return [
         Write(
@@ -178,6 +187,8 @@ def claims(
             copy=_CLAIM_COPIES,
             increment=_NEXT_ATTEMPT,
             mine=lambda current, token=token: current.get("lock") == token,  # type: ignore[misc]
+            shape=shape,
+            values=values,
         )
         for key, token in zip(keys, tokens, strict=True)
     ]
@@ -317,6 +328,7 @@ def _renewal(
         ),
         set={"lease_until": until_ms, "lock_time": times.to_text(now), **more},
         mine=lambda current: bool(current.get("lock") == token and current.get("lease_until") == until_ms),
+        quiet=event == "heartbeat",
     )
 
 
@@ -406,12 +418,16 @@ def snooze(config: TrackerConfig, row: Row, *, now: int, delay_ms: int) -> Write
 def give_back(config: TrackerConfig, row: Row, *, now: int) -> Write:
     """in_progress, claimed in a batch but never begun -> where it was claimed from; no attempt is recorded."""
     token = row["lock"]
+    attempt = int(row.get("attempt") or 0)
     return Write(
         "give_back",
         row["key"],
-        _still_mine(config, token, int(row.get("attempt") or 0)),
+        lambda: _still_mine(config, token, attempt),
         set=_back(config, row, now),
         remove=_ENDED,
+        quiet=True,
+        shape=("holder", attempt == 0),
+        values=(token, config.in_progress_status, attempt),
         mine=lambda current: current.get("lock") != token,  # nothing is recorded, so being rid of it is all there is
     )
 
@@ -447,12 +463,19 @@ def _finish(
 ) -> Write:
     token, attempt = row["lock"], int(row.get("attempt") or 0)
     changes["attempts"] = with_attempt(row, ended_attempt(row, config, outcome, now))
+    if "ready_at" in changes or "expire_at" in changes:
+        remove = tuple(name for name in (*_ENDED, *remove) if name not in changes)
+    else:
+        remove = _ENDED + remove
     return Write(
         event,
         row["key"],
-        _still_mine(config, token, attempt),
+        lambda: _still_mine(config, token, attempt),
         set=changes,
-        remove=tuple(name for name in (*_ENDED, *remove) if name not in changes),
+        remove=remove,
+        quiet=True,
+        shape=("holder", attempt == 0),
+        values=(token, config.in_progress_status, attempt),
         mine=lambda current: recorded_outcome(current, token, attempt) is not None,
     )
 

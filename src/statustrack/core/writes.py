@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -56,15 +56,38 @@ class Write:
     ``mine`` looks at the row as it is after a refusal and tells whether this very write has landed before (its reply
     was lost, and the resend was refused): the engine then reports it as applied. A ``delete`` that finds no row has
     landed. A write is never changed once made.
+
+    ``quiet``: nobody needs the row after it (a heartbeat), or its maker can tell it from what it knows (the end of an
+    attempt, by :func:`apply`): an engine need not read it back.
+
+    The guard may be given as a function that makes it, where an engine can do without: ``shape`` then names what all
+    writes
+    like this one have in common (kind, quiet, copies, increments, additions, and a guard that differs in its constants
+    only), and ``values`` are those constants, in the order of the guard. A claim is made for every task; building and
+    translating its guard again each time cost as much as the statement that it becomes.
     """
 
-    __slots__ = ("add", "copy", "event", "guard", "increment", "key", "kind", "mine", "remove", "set")
+    __slots__ = (
+        "_guard",
+        "add",
+        "copy",
+        "event",
+        "increment",
+        "key",
+        "kind",
+        "mine",
+        "quiet",
+        "remove",
+        "set",
+        "shape",
+        "values",
+    )
 
     def __init__(
         self,
         event: str,
         key: str,
-        guard: Guard,
+        guard: Guard | Callable[[], Guard],
         set: Mapping[str, Any] = _NOTHING,
         remove: tuple[str, ...] = (),
         copy: Mapping[str, str] = _NOTHING,
@@ -72,10 +95,13 @@ class Write:
         add: Mapping[str, str] = _NOTHING,
         mine: Callable[[Row], bool] = never,
         kind: str = "update",
+        quiet: bool = False,
+        shape: Hashable = None,
+        values: tuple[Any, ...] = (),
     ) -> None:
         self.event = event
         self.key = key
-        self.guard = guard
+        self._guard = guard
         self.set = set
         self.remove = remove
         self.copy = copy
@@ -83,9 +109,32 @@ class Write:
         self.add = add
         self.mine = mine
         self.kind = kind
+        self.quiet = quiet
+        self.shape = shape
+        self.values = values
+
+    @property
+    def guard(self) -> Guard:
+        """What must hold."""
+        guard = self._guard
+        if callable(guard):
+            guard = self._guard = guard()
+        return guard
 
     def __repr__(self) -> str:
         return f"Write({self.event} {self.key!r})"
+
+
+def constants(guard: Guard) -> tuple[Any, ...]:
+    """The constants of a guard in their order (``Write.values``); an ``in`` has as many as it has alternatives."""
+    values: list[Any] = []
+    for clause in guard:
+        for _, operator, value in clause.any_of:
+            if operator == "in":
+                values += value
+            elif value is not None:
+                values.append(value)
+    return tuple(values)
 
 
 def compare(comparison: Comparison, row: Row) -> bool:

@@ -16,7 +16,7 @@ from statustrack.engines.clock import Clock
 
 class Applied(NamedTuple):
     """The write has landed, now or (its reply lost) before. ``row`` is the row after it; empty for a delete, and for a
-    write of event ``heartbeat``, whose image nobody needs."""
+    quiet write that landed just now (one that is recognised as landed before may come with the row as it is)."""
 
     row: Row
 

@@ -22,6 +22,7 @@ from statustrack.core.failure import from_exception
 from statustrack.core.limits import LATE_RESULT_BYTES
 from statustrack.core.payload import shorten, size_of
 from statustrack.core.record import recorded_outcome
+from statustrack.core.writes import apply
 from statustrack.engines.protocol import Applied, Engine, ExtraFailed, Refused, Rejected, TogetherOutcome, Unknown
 from statustrack.tracking import wakeup
 from statustrack.tracking.context import ExecutionContext
@@ -101,13 +102,18 @@ def settle(ctx: ExecutionContext[Any], plan: Plan, outcome: TogetherOutcome, tra
     """
     hold = ctx._hold
     if isinstance(outcome, Applied):
+        row = outcome.row
         ctx.outcome = "ignored" if plan.wanted == "given_up" else plan.wanted
-        if outcome.row.get("attempts") != plan.write.set.get("attempts"):  # landed before, and the task has moved on
-            entry = recorded_outcome(outcome.row, hold.token)
+        if not row:  # the engine did not read it back: nobody else changes a held row, so it is what we make of it
+            row = apply(plan.write, ctx.task._row) or {}
+            if hold.renewed_at is not None:
+                row["lock_time"] = hold.renewed_at
+        elif row.get("attempts") != plan.write.set.get("attempts"):  # landed before, and the task has moved on
+            entry = recorded_outcome(row, hold.token)
             ctx.outcome = entry.outcome if entry is not None else ctx.outcome
         hold.released = True
-        ctx.task._take(outcome.row)
-        if ctx.outcome in ("failed", "released") and "ready_at" not in outcome.row:
+        ctx.task._take(row)
+        if ctx.outcome in ("failed", "released") and "ready_at" not in row:
             wakeup.tell()
         _tell(ctx, plan.wanted if plan.wanted == "given_up" else ctx.outcome, trace)
         return None
@@ -142,10 +148,11 @@ def after_loss(ctx: ExecutionContext[Any], error: TaskLeaseLostError, trace: Tra
     """The block stopped because its lease is lost. Nobody may have taken the task over yet: then it is given back."""
     ctx.outcome = "lost"
     hold = ctx._hold
-    outcome = hold.engine.apply(hold.table, [plan_release(ctx).write])[0]
+    plan = plan_release(ctx)
+    outcome = hold.engine.apply(hold.table, [plan.write])[0]
     if isinstance(outcome, Applied):
         ctx.outcome = "released"
-        ctx.task._take(outcome.row)
+        ctx.task._take(outcome.row or apply(plan.write, ctx.task._row) or {})
         _tell(ctx, "released", trace)
     elif isinstance(outcome, Refused):
         keep_late_result(ctx, "stopped", error)

@@ -108,9 +108,7 @@ def _name(function: Callable[..., Any]) -> tuple[str, str]:
     )
 
 
-def _checked(
-    step: type[BaseTask], function: Any, max_concurrency: Any, timeout_seconds: Any, kind: Any
-) -> Handler:
+def _checked(step: type[BaseTask], function: Any, max_concurrency: Any, timeout_seconds: Any, kind: Any) -> Handler:
     step._config()
     if not callable(function):
         raise ConfigError(f"{step.__name__}.handler takes a function of one argument (the context), not {function!r}.")
@@ -137,4 +135,6 @@ def _checked(
                 f"{module}.{name}: with kind='process' the function must be at the top level of a module, where the "
                 "other process can import it."
             )
-    return Handler(function, max_concurrency, None if timeout_seconds is None else float(timeout_seconds), kind, is_async)
+    return Handler(
+        function, max_concurrency, None if timeout_seconds is None else float(timeout_seconds), kind, is_async
+    )

@@ -28,7 +28,7 @@ class Hold:
 
     __slots__ = (
         "boot_sent", "config", "due", "engine", "key", "lease_ms", "lock", "margin_ms", "on_lost", "released",
-        "table", "token", "until_ms", "wall_sent", "why_lost",
+        "renewed_at", "table", "token", "until_ms", "wall_sent", "why_lost",
     )  # fmt: skip
 
     def __init__(self, engine: Engine, table: str, config: TrackerConfig, key: str, token: str, lease_ms: int) -> None:
@@ -46,6 +46,7 @@ class Hold:
         self.due = 0
         self.why_lost: str | None = None
         self.released = False
+        self.renewed_at: str | None = None  # the lock_time of the last heartbeat
         self.on_lost: Callable[[], None] | None = None
 
     def next_until(self, now: int) -> int:
@@ -220,8 +221,10 @@ def renew(holds: Iterable[Hold]) -> None:
         if sending:
             first = sending[0][0]
             outcomes = first.engine.apply(first.table, [write for _, write, _, _, _ in sending])
-            for (hold, _, until, boot, wall), outcome in zip(sending, outcomes, strict=True):
+            for (hold, write, until, boot, wall), outcome in zip(sending, outcomes, strict=True):
                 hold.note(outcome, until, boot, wall)
+                if isinstance(outcome, Applied):
+                    hold.renewed_at = write.set["lock_time"]
     finally:
         for hold, *_ in sending:
             hold.lock.release()

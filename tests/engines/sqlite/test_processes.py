@@ -329,7 +329,7 @@ def test_the_lock_file_may_go_away(engine: SqliteEngine, path: Path) -> None:
         assert isinstance(apply_one(engine, add_one("a")), Applied)
         assert isinstance(apply_one(other, add_one("a")), Applied)
     assert lock.exists()
-    assert os.fstat(engine._pool.lock._file).st_ino == lock.stat().st_ino
+    assert os.fstat(engine._pool.lock.file._file).st_ino == lock.stat().st_ino
     other.close()
     engine.close()
     lock.unlink()

@@ -20,7 +20,7 @@ from statustrack.engines.dynamodb.errors import (
     is_too_large,
     missing_table,
 )
-from statustrack.engines.dynamodb.expressions import IMAGELESS, Shape
+from statustrack.engines.dynamodb.expressions import Shape
 from statustrack.engines.dynamodb.items import to_row
 from statustrack.engines.dynamodb.partiql import Statement
 from statustrack.engines.dynamodb.single import outcome_of_refusal, write_one
@@ -135,7 +135,7 @@ class Batches:
             self._refusals[statement.shape] = -(10**9)
             if write.kind == "put":
                 return Applied(dict(write.set))
-            if write.kind == "delete" or write.event == IMAGELESS:
+            if write.kind == "delete" or write.quiet:
                 return Applied({})
             return Applied(to_row(response["Item"])) if response.get("Item") else True
         code, message = error.get("Code", ""), error.get("Message", "")

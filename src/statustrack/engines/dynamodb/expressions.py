@@ -13,9 +13,6 @@ from statustrack.engines.dynamodb.items import Value, to_item, to_value
 METHODS = {"update": "update_item", "put": "put_item", "delete": "delete_item"}
 TRANSACT = {"update": "Update", "put": "Put", "delete": "Delete"}
 
-#: The write of which nobody needs the after-image.
-IMAGELESS = "heartbeat"
-
 #: Comparisons without a value.
 VALUELESS = ("absent", "present")
 _SHAPED = ("in", "count<")
@@ -64,7 +61,7 @@ def request(table: str, write: Write, transact: bool = False) -> dict[str, Any]:
         parameters["Key"] = {"key": {"S": write.key}}
     if not transact:
         parameters["ReturnConsumedCapacity"] = "TOTAL"
-        if write.kind == "update" and write.event != IMAGELESS:
+        if write.kind == "update" and not write.quiet:
             parameters["ReturnValues"] = "ALL_NEW"
     return parameters
 
@@ -80,7 +77,7 @@ def shape_of(write: Write) -> Shape:
     if write.kind != "update":
         return (write.kind, guard)
     return (
-        write.event == IMAGELESS,
+        write.quiet,
         guard,
         tuple(write.set),
         write.remove,

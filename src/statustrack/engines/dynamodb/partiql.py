@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from statustrack.core.writes import Clause, Comparison, Write
-from statustrack.engines.dynamodb.expressions import IMAGELESS, VALUELESS, Shape, shape_of
+from statustrack.engines.dynamodb.expressions import VALUELESS, Shape, shape_of
 from statustrack.engines.dynamodb.items import Value, to_item, to_value
 
 _CREATE = (Comparison("key", "absent"),)
@@ -85,7 +85,7 @@ def _text(table: str, write: Write) -> str | None:
     changes = _changes(write)
     if changes is None:
         return None
-    returning = "" if write.event == IMAGELESS else " RETURNING ALL NEW *"
+    returning = "" if write.quiet else " RETURNING ALL NEW *"
     return f"UPDATE {quoted(table)} {changes} WHERE {where}{returning}"
 
 

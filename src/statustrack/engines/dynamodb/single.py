@@ -16,7 +16,7 @@ from statustrack.engines.dynamodb.errors import (
     is_other_shape,
     message_of,
 )
-from statustrack.engines.dynamodb.expressions import IMAGELESS, METHODS, request, settled
+from statustrack.engines.dynamodb.expressions import METHODS, request, settled
 from statustrack.engines.dynamodb.items import Item, to_row
 from statustrack.engines.protocol import Applied, Outcome, Refused, Rejected, Unknown
 
@@ -53,7 +53,7 @@ def outcome_of_refusal(write: Write, row: Row | None) -> Outcome:
     if row is None:
         return Applied({}) if write.kind == "delete" else Refused(None)
     if write.mine(row):
-        return Applied({} if write.event == IMAGELESS else row)
+        return Applied({} if write.event == "heartbeat" else row)
     return Refused(row)
 
 

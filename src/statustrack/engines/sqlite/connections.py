@@ -195,6 +195,7 @@ class Pool:
         while any(ident != me for ident in list(self._busy)) and time.monotonic() < until:
             time.sleep(0.0002)
         self._close_idle()
+        self.lock.rest()
 
     def after_fork(self) -> None:
         """In the parent: go on."""

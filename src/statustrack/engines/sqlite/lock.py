@@ -6,22 +6,11 @@ SQLite's lock stays what keeps the file whole, so the work goes on without this 
 
 from __future__ import annotations
 
-import contextlib
-import os
-import sys
 import threading
 import time
 from collections import deque
 
-if sys.platform != "win32":
-    import fcntl
-
-#: How long one process waits for the others before it turns to SQLite's own lock: the holder may be suspended.
-_LONGEST_WAIT = 2.0
-#: As long as a wait was in vain the last time.
-_WAIT_IN_DOUBT = 0.02
-#: A deleted lock file is noticed after so many turns.
-_TURNS_BETWEEN_LOOKS = 100
+from statustrack.engines.sqlite.filelock import FileLock
 
 
 class Patience:
@@ -101,20 +90,15 @@ class WriteLock:
     """The turn to write to one file, among all threads of all processes."""
 
     def __init__(self, database: str) -> None:
-        self.path = database + "-lock"
-        self._database = database
         self.queue = Queue()
-        self._file = -1
-        self._held = False
-        self._turns = 0
-        self._wait = _LONGEST_WAIT
+        self.file = FileLock(database)
 
     def acquire(self, patience: Patience) -> bool:
         """False: another thread of this process had the turn all the time."""
         if not self.queue.acquire(patience):
             return False
         try:
-            self._held = self._lock_file()
+            self.file.acquire()
         except BaseException:
             self.queue.release()
             raise
@@ -122,82 +106,22 @@ class WriteLock:
 
     def release(self) -> None:
         """Give the turn to the next."""
-        if self._held:
-            self._held = False
-            if sys.platform != "win32":
-                fcntl.flock(self._file, fcntl.LOCK_UN)
+        self.file.release()
         self.queue.release()
 
-    if sys.platform == "win32":  # there SQLite's lock and our own short waits must do
-
-        def _lock_file(self) -> bool:
-            return False
-
-    else:
-
-        def _lock_file(self) -> bool:
-            """Take the lock among processes; False where that cannot be done (in time)."""
-            file = self._file
-            if file < 0 or self._turns >= _TURNS_BETWEEN_LOOKS:
-                self._turns = 0
-                file = self._open()
-                if file < 0:
-                    return False
-            self._turns += 1
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return True
-            except BlockingIOError:
-                pass
-            except OSError:  # a file system without such locks
-                return False
-            # Asking again and again, because a blocking flock cannot be given up: a holder that is suspended would
-            # suspend everybody. The rate is the same for old and new askers: sleeps that grow are what starves.
-            began = time.monotonic()
-            while True:
-                waited = time.monotonic() - began
-                if waited > self._wait:
-                    self._wait = _WAIT_IN_DOUBT
-                    return False
-                time.sleep(0.00005 if waited < 0.1 else 0.001)
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    continue
-                self._wait = _LONGEST_WAIT
-                return True
-
-        def _open(self) -> int:
-            if self._file >= 0:
-                if os.fstat(self._file).st_nlink:
-                    return self._file
-                self._close()
-            # Whoever may use the database may use its lock; a descriptor that only reads can hold it too.
-            mode = 0o666
-            with contextlib.suppress(OSError):
-                mode = os.stat(self._database).st_mode & 0o666
-            for flags in (os.O_RDWR | os.O_CREAT, os.O_RDONLY):
-                with contextlib.suppress(OSError):
-                    self._file = os.open(self.path, flags | os.O_CLOEXEC, mode)
-                    break
-            return self._file
+    def rest(self) -> None:
+        """Before a fork."""
+        self.file.rest()
 
     def forked(self) -> None:
-        """In a forked child: nothing is held. Closing what was inherited frees nothing that the parent holds, and
-        keeping it would hold the parent's turn beyond its death."""
+        """In a forked child: nobody has the turn, as far as this process goes."""
         self.queue = Queue()
-        self._held = False
-        self._close()
+        self.file.forked()
 
     def close(self) -> None:
         """Give the file back, unless it is in use."""
         if self.queue.acquire(Patience(1.0)):
             try:
-                self._close()
+                self.file.close()
             finally:
                 self.queue.release()
-
-    def _close(self) -> None:
-        file, self._file = self._file, -1
-        if file >= 0:
-            os.close(file)

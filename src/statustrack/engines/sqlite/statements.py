@@ -16,6 +16,8 @@ from statustrack.engines.sqlite.values import SETS, SIZE, UNION, encode_set
 
 #: A changed column: its new value as SQL over the old row, and which of the collected values that takes.
 _Changes = dict[str, tuple[str, tuple[int, ...]]]
+#: The columns that an update gives back: those that the library knows.
+KNOWN = ", ".join(f"`{name}`" for name in ATTRIBUTES)
 _ORDER = frozenset(("<", "<=", ">"))
 #: How many plans are kept per table. The library makes a few dozen; beyond that somebody makes shapes without end.
 _MOST_PLANS = 1000
@@ -37,7 +39,17 @@ class Plan:
     ``is_one``: never more than one statement that writes.
     """
 
-    __slots__ = ("change", "change_takes", "insert", "insert_takes", "is_one", "only_absent", "returns", "sets")
+    __slots__ = (
+        "change",
+        "change_takes",
+        "insert",
+        "insert_takes",
+        "is_one",
+        "only_absent",
+        "returns",
+        "returns_known",
+        "sets",
+    )
 
     def __init__(self) -> None:
         self.change: str | None = None
@@ -45,6 +57,7 @@ class Plan:
         self.insert: str | None = None
         self.insert_takes = 0
         self.returns = False
+        self.returns_known = False
         self.only_absent = False
         self.is_one = True
         self.sets: tuple[int, ...] = ()
@@ -65,6 +78,13 @@ class Statements:
         if write.add:
             values += [encode_set((member,)) for member in write.add.values()]
         values.append(write.key)
+        known: tuple[Any, ...] | None = None
+        if write.shape is not None:  # its maker says what it has in common with others: the guard need not be looked at
+            known = (write.shape, write.event, tuple(write.set), write.remove)
+            found = self._plans.get(known)
+            if found is not None and not found.sets:
+                values += write.values
+                return found, values
         guard: list[Any] = []
         for clause in write.guard:
             guard.append("and")
@@ -79,7 +99,7 @@ class Statements:
                     values.append(value)
         shape = (
             write.kind,
-            write.event == "heartbeat",
+            write.quiet,
             tuple(write.set),
             write.remove,
             tuple(write.copy.items()) if write.copy else (),
@@ -92,6 +112,8 @@ class Statements:
             if len(self._plans) >= _MOST_PLANS:
                 self._plans.clear()
             plan = self._plans[shape] = self._make(write, len(values))
+        if known is not None:
+            self._plans[known] = plan
         for index in plan.sets:
             if isinstance(values[index], (frozenset, set)):
                 values[index] = encode_set(values[index])
@@ -125,10 +147,11 @@ class Statements:
             del changes["key"]
         else:
             changes = _changes(write)
-        plan.returns = write.event != "heartbeat"
+        plan.returns = not write.quiet
         sets = ", ".join(f"{quoted(name)} = {sql}" for name, (sql, _) in changes.items())
         takes = tuple(index for _, each in changes.values() for index in each) + guard_takes
-        returning = " RETURNING *" if plan.returns else ""
+        plan.returns_known = plan.returns and write.kind == "update"
+        returning = f" RETURNING {KNOWN if plan.returns_known else '*'}" if plan.returns else ""
         # Where nothing changes, the row is still found, guarded and given back.
         plan.change = f"UPDATE {self.name} SET {sets or '`key` = `key`'} {where}{returning}"
         plan.change_takes = None if takes == tuple(range(count)) else takes

@@ -9,6 +9,7 @@ from typing import Any
 from statustrack.core.record import ATTRIBUTES, TEXT_SET
 from statustrack.core.writes import Row, Write
 
+_NAMES = tuple(ATTRIBUTES)
 SETS = frozenset(name for name, kind in ATTRIBUTES.items() if kind == TEXT_SET)
 
 
@@ -51,6 +52,15 @@ def decode_rows(names: Sequence[str], found: Iterable[Sequence[Any]]) -> list[Ro
                 if name in row:
                     row[name] = decode_set(row[name])
     return rows
+
+
+def decode_known(values: Sequence[Any]) -> Row:
+    """One row of exactly the known columns, in their order."""
+    row = {name: value for name, value in zip(_NAMES, values) if value is not None}  # noqa: B905 - they are as many
+    for name in SETS:
+        if name in row:
+            row[name] = decode_set(row[name])
+    return row
 
 
 def put_row(write: Write) -> Row:
