@@ -8,7 +8,6 @@ token stands, so every event that ends an attempt can be computed from it and se
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -163,18 +162,24 @@ def claims(
     """The claims of many tasks at one moment. They share their guard, and all that is the same in them."""
     now_ms = now // 1000
 
-    @functools.cache
-    def guard() -> Guard:
-        return (
-            Clause("the status can be claimed", (Comparison("status", "in", statuses),)),
-            Clause("ready_at has passed", (_NO_READY_AT, Comparison("ready_at", "<=", now_ms))),
-            *_lock_is_over(now, slack_ms, config.lease_ms),
-            Clause("it has not expired", (_NO_EXPIRE_AT, Comparison("expire_at", ">", now_ms // 1000))),
-        )
+    lease = config.lease_ms
+    made: list[Guard] = []
 
-    end = now_ms - slack_ms
-    over = (NOT_LOCKED, end, now_ms + config.lease_ms + ODD_LEASE_MS)
-    values = (*statuses, now_ms, *over, *over, times.to_text((end - config.lease_ms) * 1000), now_ms // 1000)
+    def guard() -> Guard:
+        if not made:
+            made.append(
+                (
+                    Clause("the status can be claimed", (Comparison("status", "in", statuses),)),
+                    Clause("ready_at has passed", (_NO_READY_AT, Comparison("ready_at", "<=", now_ms))),
+                    *_lock_is_over(now, slack_ms, lease),
+                    Clause("it has not expired", (_NO_EXPIRE_AT, Comparison("expire_at", ">", now_ms // 1000))),
+                )
+            )
+        return made[0]
+
+    end, odd = now_ms - slack_ms, now_ms + lease + ODD_LEASE_MS
+    oldest = times.to_text((end - lease) * 1000)
+    values = (*statuses, now_ms, NOT_LOCKED, end, odd, NOT_LOCKED, end, odd, oldest, now_ms // 1000)
     shape = ("claim", len(statuses))
     held = _held(config, "", "", worker, now, lease_ms)
     return [

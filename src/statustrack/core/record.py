@@ -152,18 +152,19 @@ def with_attempt(row: Row, entry: Attempt) -> str:
 
 def ended_attempt(row: Row, config: TrackerConfig, outcome: str, now: int) -> Attempt:
     """The entry for the attempt that a row is in, ending now."""
+    now_ms = now // 1000
     try:
         start = times.from_text(row.get("start_time") or row.get("lock_time") or times.EPOCH_TEXT) // 1000
     except ValueError:
-        start = now // 1000
+        start = now_ms
     return Attempt(
-        attempt=int(row.get("attempt") or 0),
-        token=str(row.get("lock") or "")[:8],
-        status=config.in_progress_status,
-        outcome=outcome,
-        start_ms=start,
-        duration_ms=max(0, now // 1000 - start),
-        worker=str(row.get("worker") or "")[:64],
+        row.get("attempt") or 0,
+        str(row.get("lock") or "")[:8],
+        config.in_progress_status,
+        outcome,
+        start,
+        max(0, now_ms - start),
+        str(row.get("worker") or "")[:64],
     )
 
 

@@ -16,6 +16,8 @@ LATEST = 253_402_300_799 * MICROS + 999_999
 
 #: The text of seconds seen lately: formatting one costs more than all the rest of a write.
 _seconds: dict[int, str] = {}
+#: Texts made lately, back to their instants: the end of an attempt reads the text that its claim made.
+_instants: dict[str, int] = {}
 
 
 def to_text(micros: int) -> str:
@@ -28,12 +30,17 @@ def to_text(micros: int) -> str:
         # isoformat is several times faster than strftime and pads the year, which strftime does not do everywhere.
         text = (EPOCH + timedelta(seconds=second)).replace(tzinfo=None).isoformat() + "."
         _seconds[second] = text
-    return f"{text}{fraction:06d}+0000"
+    made = f"{text}{fraction:06d}+0000"
+    if len(_instants) > 256:
+        _instants.clear()
+    _instants[made] = micros
+    return made
 
 
 def from_text(text: str) -> int:
     """Microseconds since the epoch of a stored instant. Raises ``ValueError`` for another format."""
-    return datetime_to_micros(parse(text))
+    known = _instants.get(text)
+    return datetime_to_micros(parse(text)) if known is None else known
 
 
 def parse(text: str) -> datetime:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import os
 import random
-import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -28,7 +27,7 @@ from statustrack.tracking.context import ExecutionContext
 from statustrack.tracking.directory import directory_of
 from statustrack.tracking.execution import Attempt
 from statustrack.tracking.heartbeat import Hold, keep, let_go
-from statustrack.tracking.identity import worker_name
+from statustrack.tracking.identity import new_token, worker_name
 from statustrack.tracking.query import use_case_prefix
 from statustrack.tracking.trace import Trace, log
 
@@ -148,7 +147,7 @@ def _new_row(cls: type[Any], item: Any, engine: Engine) -> tuple[str, Row]:
     key = cls.make_key(task_id)
     status = config.pending_status
     text = "{}" if data is None else encode_data(data)
-    return task_id, new_row(config, key, engine.now(), text, uuid.uuid4().hex, status, config.value(key, status))
+    return task_id, new_row(config, key, engine.now(), text, new_token(), status, config.value(key, status))
 
 
 def _create_chunk(engine: Engine, table: str, chunk: list[Write], ids: list[str], report: CreateReport) -> None:
@@ -271,7 +270,7 @@ def _claim_batch(
     holds: list[Hold] = []
     writes: list[Write] = []
     for key in keys:
-        hold = Hold(engine, table, config, key, uuid.uuid4().hex, lease_ms)
+        hold = Hold(engine, table, config, key, new_token(), lease_ms)
         hold.sent(now // 1000 + lease_ms, boot, wall)
         holds.append(hold)
         writes.append(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import uuid
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -26,7 +25,7 @@ from statustrack.core.record import NOT_LOCKED, lease_end_ms
 from statustrack.core.writes import Row, Write
 from statustrack.engines.protocol import Applied, Engine, Outcome, Refused, Rejected
 from statustrack.tracking.heartbeat import Hold
-from statustrack.tracking.identity import worker_name
+from statustrack.tracking.identity import new_token, worker_name
 from statustrack.tracking.trace import log
 
 if TYPE_CHECKING:
@@ -84,7 +83,7 @@ class Claim:
         current: Row | None = None
         for _ in range(CLAIM_TRIES):
             now, boot, wall = self._clocks()
-            token = uuid.uuid4().hex
+            token = new_token()
             write = lifecycle.claim(
                 self.config,
                 self.key,
@@ -102,7 +101,7 @@ class Claim:
                     return None
                 if lifecycle.lease_is_over(self.config, current, now, self.engine.slack_ms(self.config.lease_ms)):
                     now, boot, wall = self._clocks()
-                    token = uuid.uuid4().hex
+                    token = new_token()
                     write = lifecycle.take_over(
                         self.config, current, token=token, worker=worker_name(), now=now, lease_ms=self.lease_ms
                     )

@@ -27,7 +27,7 @@ from statustrack.engines.protocol import Applied, Engine, ExtraFailed, Refused, 
 from statustrack.tracking import wakeup
 from statustrack.tracking.context import ExecutionContext
 from statustrack.tracking.ending import Plan, plan_after_rejection, plan_for, plan_release
-from statustrack.tracking.trace import Trace, log
+from statustrack.tracking.trace import Trace, log, logger
 
 #: Resends while the storage does not answer: the pauses grow from the first to the last of these.
 FIRST_PAUSE_SECONDS = 0.05
@@ -178,6 +178,8 @@ def keep_late_result(ctx: ExecutionContext[Any], wanted: str, error: BaseExcepti
 def _tell(ctx: ExecutionContext[Any], outcome: str, trace: Trace) -> None:
     trace.say(_SAID[outcome].format(max_retry=ctx._config.max_retry))
     level = logging.WARNING if ctx.outcome == "ignored" else logging.INFO
+    if not logger.isEnabledFor(level):
+        return
     row = ctx.task._row
     failed = outcome in ("failed", "ignored", "given_up")
     log(

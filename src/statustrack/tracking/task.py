@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy as copying
-import uuid
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, ClassVar, TypeVar
@@ -31,6 +30,7 @@ from statustrack.tracking.bulk import BulkVerbs
 from statustrack.tracking.directory import directory_of
 from statustrack.tracking.execution import Start
 from statustrack.tracking.handlers import Handler, HandlerVerb
+from statustrack.tracking.identity import new_token
 from statustrack.tracking.index import StatusAndUpdateTimeIndex
 from statustrack.tracking.query import QueryVerbs
 from statustrack.tracking.redrive import OperatorVerbs
@@ -301,7 +301,7 @@ class BaseTask(QueryVerbs, BulkVerbs, OperatorVerbs, AsyncTwins, HandlerVerb, At
         key = cls.make_key(task_id, _use_case_id)
         value = cls.make_value(status, _use_case_id, task_id, _shard_id)
         clock = location.engine_for(cls).clock
-        row = new_row(config, key, clock.wall(), payload.encode_data(data), _new_id(), status, value)
+        row = new_row(config, key, clock.wall(), payload.encode_data(data), new_token(), status, value)
         task = cls._from_row(row, None, "")
         for name, given in kwargs.items():
             if name not in ATTRIBUTES:
@@ -543,10 +543,6 @@ _INDEXED = (
     "worker",
     "error_group",
 )
-
-
-def _new_id() -> str:
-    return uuid.uuid4().hex
 
 
 def _changed(cls: type[T], verb: str, key: str, current: Row | None, engine: Engine, table: str) -> TaskChangedError:

@@ -164,6 +164,53 @@ def test_a_suspended_writer_stops_nobody_for_ever(engine: SqliteEngine, path: Pa
         answers.close()
 
 
+@needs_fork
+def test_a_lock_that_is_never_given_back(engine: SqliteEngine, path: Path) -> None:
+    import fcntl
+
+    apply_one(engine, create("a"))
+    lock = engine._pool.lock.file
+
+    def seconds_of_a_write() -> float:
+        began = time.perf_counter()
+        assert isinstance(apply_one(engine, add_one("a")), Applied)
+        return time.perf_counter() - began
+
+    with open(path.with_name("tasks.db-lock")) as holder:
+        fcntl.flock(holder, fcntl.LOCK_EX)
+        assert 1.5 < seconds_of_a_write() < 10  # waited for it, and went on without
+        assert seconds_of_a_write() < 1.5  # in doubt only a moment
+        timer = threading.Timer(0.005, fcntl.flock, (holder, fcntl.LOCK_UN))
+        timer.start()
+        for _ in range(50):
+            assert seconds_of_a_write() < 1.5
+        timer.join()
+        assert seconds_of_a_write() < 1.5
+        assert lock._held is False and lock._asked is False
+        fcntl.flock(holder, fcntl.LOCK_EX | fcntl.LOCK_NB)  # nobody has kept it
+        engine.close()
+        fcntl.flock(holder, fcntl.LOCK_UN)
+    assert lock._thread is None
+    assert seconds_of_a_write() < 1.5
+
+
+@needs_fork
+def test_a_fork_after_a_wait_finds_no_thread(engine: SqliteEngine, path: Path) -> None:
+    import fcntl
+
+    apply_one(engine, create("a"))
+    with open(path.with_name("tasks.db-lock")) as holder:
+        fcntl.flock(holder, fcntl.LOCK_EX)
+        timer = threading.Timer(0.1, fcntl.flock, (holder, fcntl.LOCK_UN))
+        timer.start()
+        assert isinstance(apply_one(engine, add_one("a")), Applied)
+        timer.join()
+    assert engine._pool.lock.file._thread is not None
+    assert in_child(lambda: isinstance(apply_one(engine, add_one("a")), Applied)) == 0  # warnings are errors here
+    assert engine._pool.lock.file._thread is None
+    assert isinstance(apply_one(engine, add_one("a")), Applied)
+
+
 def in_child(work: Any) -> int:
     """The exit code of a forked child that does this; -9 when it hangs."""
     pid = os.fork()

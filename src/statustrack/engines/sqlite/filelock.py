@@ -144,7 +144,7 @@ if sys.platform != "win32":
                     return
 
         def rest(self) -> None:
-            """End the thread, unless it waits: a process that forks should have no thread that its user does not know."""
+            """End the thread, unless it waits: a process that forks should have no thread unknown to its user."""
             with self._state:
                 thread = self._thread
                 if thread is None or self._asked:
