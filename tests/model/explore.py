@@ -14,7 +14,7 @@ from tests.model.canon import Canon
 from tests.model.protocol import IDLE, WAIT, Rules, Worker
 from tests.model.recovery import Recovery
 from tests.model.space import Space
-from tests.model.words import FOREIGN, Mutant, Result, Spec
+from tests.model.words import FINISHES, FOREIGN, LOSSES, Mutant, Result, Spec
 
 
 class Scenario(NamedTuple):
@@ -24,22 +24,22 @@ class Scenario(NamedTuple):
     configs: Any
     rows: tuple[tuple[str, Row | None, int], ...]  #: where it starts: a name, the row, ticks left to a foreign holder
     workers: int = 2
-    tokens: int = 2
     renewals: int = 1
     kinds: tuple[str, ...] = ("heartbeat",)
     finishes: tuple[str, ...] = ("succeed", "fail", "release")
     operators: tuple[str, ...] = ()
     operations: int = 0
-    copies: int = 1
-    delay: int = 3
+    copies: int = 0
+    delay: int = 2
     waits: bool = True
+    behind: int = 0
 
     def bounds(self) -> str:
         """The bounds in words."""
         told = [
-            f"{self.workers} workers x {len(self.configs)} steps x {self.tokens} claims x {self.renewals} renewals",
+            f"{self.workers} workers x {len(self.configs)} steps, any number of claims, {self.renewals} renewals of each",
             f"max_retry {self.configs[0].max_retry}",
-            f"{self.copies} delayed copies of up to {self.delay} ticks (a lease has 2)",
+            f"{self.copies} messages at once beside what is waited for, none older than {self.delay} ticks (a lease has 2)",
             "ends: " + ", ".join(self.finishes),
         ]
         if self.operations:
@@ -57,7 +57,6 @@ class State(NamedTuple):
     operations: int
     age: int  #: ticks since the beginning, as far as operators look
     foreign: int  #: ticks for which a foreign holder still believes
-    copies: int  #: that may still be made; not counted where only how many are under way is bounded
 
 
 class Report(NamedTuple):
@@ -80,9 +79,11 @@ class Search:
     def __init__(self, scenario: Scenario, mutant: Mutant | None = None) -> None:
         self.scenario = scenario
         self.space = Space(scenario.configs, scenario.delay, "redrive" in scenario.operators, mutant)
-        self.rules = Rules(scenario.tokens, scenario.renewals, scenario.kinds, scenario.finishes, scenario.waits)
+        self.rules = Rules(
+            scenario.renewals, scenario.kinds, scenario.finishes, scenario.waits, scenario.behind
+        )
         self.recovery = Recovery(self.space)
-        self.canon = None if scenario.tokens else Canon(self.space)
+        self.canon = Canon(self.space)
         self._ticked: dict[Worker, Worker] = {}
         self._sends: dict[tuple[int, Worker], list[Worker]] = {}
 
@@ -91,7 +92,7 @@ class Search:
         idle = tuple(Worker() for _ in range(self.scenario.workers))
         for name, row, foreign in self.scenario.rows:
             number = self.space.intern(row)
-            yield f"a task: {name}", State(number, (), idle, (), self.scenario.operations, 0, foreign, self.scenario.copies)
+            yield f"a task: {name}", State(number, (), idle, (), self.scenario.operations, 0, foreign)
 
     def run(self, most_states: int | None = None, most_seconds: float | None = None) -> Report:
         """Breadth first, so that the first trace found is a shortest one."""
@@ -119,9 +120,7 @@ class Search:
                 if problem is not None:
                     place = (state, action)
                     break
-                order = None
-                if self.canon is not None:
-                    after, order = self._canonical(after)
+                after, order = self._canonical(after)
                 if after not in origin:
                     origin[after] = (state, action, order)
                     queue.append(after)
@@ -137,7 +136,7 @@ class Search:
     def check(self, state: State) -> str | None:
         """What is wrong with a state, whatever led to it."""
         believers = [worker.token for worker in state.workers if worker.believes]
-        if state.foreign > 0 and state.row and (self.space.rows[state.row] or {}).get("lock") == FOREIGN:
+        if state.foreign > 0:
             believers.append(FOREIGN)
         if len(believers) > 1:
             return f"{' and '.join(believers)} hold the task at once"
@@ -152,22 +151,20 @@ class Search:
     def moves(self, state: State) -> Iterator[tuple[Any, State, str | None]]:
         """Everything that can happen next: what, the state after it, and what was wrong with it."""
         space, row, net = self.space, state.row, state.net
-        counted = self.canon is None
-        copies = state.copies if counted else self.scenario.copies - len(net)
-        fewer = copies - 1 if counted else 0
+        room = len(net) < self.scenario.copies
         older = self._tick(state)
         if older != state:
             yield ("tick",), older, None
         for slot, me in enumerate(state.workers):
             if me.phase != IDLE:
-                yield ("crash", slot), self._with(state, slot, Worker(used=me.used)), None
+                yield ("crash", slot), self._with(state, slot, Worker()), None
             spec = me.request
             if me.phase != WAIT or spec is None:
                 for each in self._sent(slot, me):
                     yield ("send", slot, each.request), self._with(state, slot, each), None
                 continue
-            if copies:  # the request is delayed on its way: it may arrive at any time, beside what the worker resends
-                left = state._replace(net=_plus(net, spec), copies=fewer)
+            if room:  # the request is delayed on its way: it may arrive at any time, beside what the worker resends
+                left = state._replace(net=_plus(net, spec))
                 yield ("copy", slot, spec), left, None
             if spec.event in protocol.RENEWALS:  # the block goes on without an answer
                 yield ("unanswered", slot, spec), self._with(state, slot, me._replace(phase=protocol.HOLD, request=None)), None
@@ -175,12 +172,9 @@ class Search:
             after, problem = self._land(state, spec, result)
             if result.applied and problem is None:
                 yield ("lands", slot, spec), after, None
-            out = any(each.token == spec.token for each in net) or self._names(result.row, spec.token)
-            worker, told = protocol.reply(space, self.rules, slot, me, result, out)
-            if told is not None and problem is None and (self._attempt(me), me.token, told) not in after.ghost:
-                problem = f"{spec.token} was told {told!r}, which was never recorded"
-            if told is not None and problem is None and not self._fits(spec, told):
-                problem = f"{spec.token} sent {spec.event} and was told {told!r}"
+            worker, told = protocol.reply(space, self.rules, slot, me, result)
+            if spec.event in FINISHES and spec.event != "give_back" and problem is None:
+                problem = self._told(me, spec, told, after.ghost)
             yield ("answer", slot, spec, result), self._with(after, slot, worker), problem
         for place, spec in enumerate(net):
             if place and net[place - 1] == spec:
@@ -192,8 +186,8 @@ class Search:
                 problem = f"{spec.event} took somebody else's write for its own"
             if result.applied or problem:
                 yield ("arrives", spec, result), after._replace(net=rest), problem
-                if copies and not problem:
-                    yield ("twice", spec, result), after._replace(copies=fewer), None
+                if room and not problem:
+                    yield ("twice", spec, result), after, None
             if not problem:
                 yield ("dropped", spec), state._replace(net=rest), None
         if state.operations:
@@ -237,20 +231,22 @@ class Search:
         if spec.event in ("redrive", "ignore", "evict"):
             ghost = tuple(sorted({*ghost, (0, spec.token, spec.event)}))
         lock = (self.space.rows[state.row] or {}).get("lock")
-        if lock == FOREIGN and state.foreign and spec.event not in ("late_result", "edit"):
+        if lock == FOREIGN and state.foreign and spec.event not in ("late_result", "edit", "evict"):
             problem = problem or f"{spec.event} while a foreign holder's lease stands"
         return state._replace(row=result.row, ghost=ghost), problem
 
-    def _attempt(self, me: Worker) -> int:
-        return int((self.space.rows[me.held] or {})["attempt"])
-
-    def _fits(self, spec: Spec, told: str) -> bool:
-        expected = protocol.FINISHES[spec.event]
-        return told == expected or (spec.event == "fail" and told == "ignored")
-
-    def _names(self, number: int, token: str) -> bool:
-        row = self.space.rows[number]
-        return row is not None and (row.get("lock") == token or f'"{token}"' in row.get("attempts", ""))
+    def _told(self, me: Worker, spec: Spec, told: str | None, ghost: tuple[tuple[int, str, str], ...]) -> str | None:
+        """Whether what a worker learns of its outcome is the truth."""
+        attempt = int((self.space.rows[me.held] or {})["attempt"])
+        recorded = [outcome for number, token, outcome in ghost if (number, token) == (attempt, me.token)]
+        if told is None:
+            mine = [outcome for outcome in recorded if outcome not in LOSSES]
+            return f"{spec.token} was told that it lost, and {mine[0]!r} is recorded" if mine else None
+        if recorded != [told]:
+            return f"{spec.token} was told {told!r}, and {recorded} is recorded"
+        expected = FINISHES[spec.event]
+        fits = told == expected or (spec.event == "fail" and told == "ignored")
+        return None if fits else f"{spec.token} sent {spec.event} and was told {told!r}"
 
     def _sent(self, slot: int, me: Worker) -> list[Worker]:
         known = self._sends.get((slot, me))
@@ -278,9 +274,8 @@ class Search:
         )
 
     def _canonical(self, state: State) -> tuple[State, tuple[int, ...]]:
-        assert self.canon is not None
         names, order, workers, net, ghost = self.canon.rename(state.row, state.workers, state.net, state.ghost)
-        return state._replace(row=names.row(state.row), workers=workers, net=net, ghost=ghost, copies=0), order
+        return state._replace(row=names.row(state.row), workers=workers, net=net, ghost=ghost), order
 
     def _trace(self, origin: dict[State, Any], place: tuple[State, Any]) -> list[str]:
         path = [(place[1], None)] if place[1] else []

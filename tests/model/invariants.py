@@ -87,8 +87,11 @@ def changes(
         return bad
     _check_numbers(config, event, old, new, bad)
     _check_histories(event, old, new, bad)
-    if event in HOLDERS and old.get("lock") != token:
-        bad.append(f"{event} by somebody who is not the holder")
+    if event in HOLDERS:
+        if old.get("lock") != token:
+            bad.append(f"{event} by somebody who is not the holder")
+        if observed is not None and old.get("attempt") != observed.get("attempt"):
+            bad.append(f"{event} of another attempt")
     if event in ("take_over", "evict", "too_large"):
         assert observed is not None
         if (old.get("lock"), old.get("status")) != (observed.get("lock"), observed.get("status")):

@@ -16,7 +16,6 @@ class Worker(NamedTuple):
     """One worker. A crash makes it idle: what comes after is another process, with other tokens."""
 
     phase: int = IDLE
-    used: int = 0  #: lock tokens it has taken
     token: str = ""
     held: int = 0  #: the after-image of its claim; the observed row when it saw a lease that was over
     lease: int = 0  #: ticks for which it still believes to hold the task
@@ -38,45 +37,39 @@ AGELESS = ("succeed", "fail", "give_up", "release", "give_back", "too_large", "l
 class Rules(NamedTuple):
     """The bounds of a worker."""
 
-    tokens: int  #: claims and take-overs of each worker; 0: not counted
     renewals: int  #: of each claim
     kinds: tuple[str, ...]  #: of renewals
     finishes: tuple[str, ...]
     waits: bool = True  #: a worker that saw a lease that was over may take its time before it takes over
+    behind: int = 0  #: ticks by which the workers' clocks are behind
 
 
 def sends(space: Space, rules: Rules, slot: int, me: Worker) -> Iterator[Worker]:
     """What a worker may send next; each is the worker as it waits for the answer."""
-    more = me.used < rules.tokens or not rules.tokens
-    used = me.used + 1 if rules.tokens else 0
-    if me.phase == IDLE and more:
-        token = f"w{slot}_{me.used}" if rules.tokens else f"w_{slot}"
+    fresh, age = f"w_{slot}", rules.behind
+    if me.phase == IDLE:
         for step in range(len(space.configs)):
-            yield Worker(WAIT, used, token, 0, 0, rules.renewals, step, Spec("claim", step, token, -1, 0, 0))
-    elif me.phase == SAW and more:
-        token = f"w{slot}_{me.used}" if rules.tokens else f"w_{slot}"
-        spec = Spec("take_over", me.step, token, me.held, 0, 0)
-        yield Worker(WAIT, used, token, 0, 0, rules.renewals, me.step, spec)
+            yield Worker(WAIT, fresh, 0, 0, rules.renewals, step, Spec("claim", step, fresh, -1, 0, age))
+    elif me.phase == SAW:
+        spec = Spec("take_over", me.step, fresh, me.held, 0, 0)
+        yield Worker(WAIT, fresh, 0, 0, rules.renewals, me.step, spec)
     elif me.phase == HOLD:
         if me.renewals and me.lease > 0:
             for kind in rules.kinds:
-                spec = Spec(kind, me.step, me.token, me.held, rules.renewals - me.renewals, 0)
+                spec = Spec(kind, me.step, me.token, me.held, rules.renewals - me.renewals, age)
                 yield me._replace(phase=WAIT, renewals=me.renewals - 1, request=spec)
         for finish in rules.finishes:
-            yield me._replace(phase=WAIT, request=Spec(finish, me.step, me.token, me.held, 0, 0))
+            yield me._replace(phase=WAIT, request=Spec(finish, me.step, me.token, me.held, 0, age))
 
 
 def reply(
-    space: Space, rules: Rules, slot: int, me: Worker, result: Result, token_is_out: bool
+    space: Space, rules: Rules, slot: int, me: Worker, result: Result
 ) -> tuple[Worker, str | None]:
-    """What a worker makes of the answer to its request, and the outcome that it was told, if any.
-
-    ``token_is_out``: copies of its request are still under way, or the row names it: the token is used up.
-    """
+    """What a worker makes of the answer to its request, and the outcome that it was told, if any."""
     spec = me.request
     assert spec is not None
     landed, row = result.applied or result.mine, space.rows[result.row]
-    idle = Worker(used=me.used)
+    idle = Worker()
     if spec.event in ("claim", "take_over"):
         if landed and row is not None and row["lock"] == me.token:
             held, left = space.stripped(result.row), LEASE - spec.age
@@ -84,11 +77,10 @@ def reply(
                 back = Spec("give_back", me.step, me.token, held, 0, 0)
                 return me._replace(held=held, lease=0, request=back), None
             return me._replace(phase=HOLD, held=held, lease=left, request=None), None
-        unused = idle if landed or token_is_out else idle._replace(used=max(0, me.used - 1))
         if spec.event == "claim" and row is not None and lease_is_over(space.configs[me.step], row, NOW):
-            saw = unused._replace(phase=SAW, held=result.row, step=me.step)
-            return (saw if rules.waits else next(sends(space, rules, slot, saw), unused)), None
-        return unused, None
+            saw = Worker(SAW, held=result.row, step=me.step)
+            return (saw if rules.waits else next(sends(space, rules, slot, saw))), None
+        return idle, None
     if spec.event == "late_result":
         return idle, None
     if spec.event in RENEWALS:
@@ -123,4 +115,4 @@ def tick(space: Space, me: Worker) -> Worker:
     if me.request is None:
         return me._replace(lease=lease)
     request = aged(space, me.request)
-    return Worker(used=me.used) if request is None else me._replace(lease=lease, request=request)
+    return Worker() if request is None else me._replace(lease=lease, request=request)

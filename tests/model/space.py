@@ -11,7 +11,7 @@ from typing import Any
 from statustrack.core import lifecycle, times
 from statustrack.core.config import TrackerConfig
 from statustrack.core.record import NO_ERRORS, NOT_LOCKED, attempts_of, lease_end_ms, outcome_of, with_note
-from statustrack.core.writes import Row, Write, apply, holds
+from statustrack.core.writes import Row, Write, apply, constants, holds
 from tests.model import invariants
 from tests.model.words import FAILURE, FOREIGN, KEY, LEASE, NOW, NOW_TEXT, TICK, Mutant, Result, Spec
 
@@ -129,6 +129,8 @@ class Space:
                     for each in clause.any_of:
                         value = each.value if each.operator == "=" and each.attribute == "lock" else None
                         self.clauses.add(Mutant(spec.event, clause.name, (each.attribute, each.operator, value)))
+            # An engine may send the constants without looking at the guard: they must be the guard's.
+            assert write.shape is None or write.values == constants(write.guard), f"values of {write} are not its guard's"
             if self.mutant is not None and self.mutant.event == spec.event:
                 write = _without(write, self.mutant)
             self._built[spec] = write

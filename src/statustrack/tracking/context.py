@@ -180,11 +180,12 @@ class ExecutionContext(Generic[T]):
         """Writes of your own that commit in the same transaction as the success of this task: all or nothing.
 
         Each engine takes its own kind, so one block may give both. Several calls add up. They are sent when the block
-        has come to its end; when your part fails then (its condition, its SQL) or the engine can take neither, the
-        attempt is recorded as failed and the error is raised.
+        has come to its end; when your part fails then (its condition, its SQL), the attempt is recorded as failed and
+        the error is raised.
 
         :param transact: DynamoDB TransactItems (at most 99) in the low-level form of boto3's client.
         :param sql: for SQLite: statements, (statement, parameters) pairs, or functions of a cursor, in the same file.
+        :raises ConfigError: the engine takes neither kind, or not so much, or it is the task's own row.
         :raises TaskLeaseLostError: the lease is lost.
         """
         self.check()

@@ -20,7 +20,8 @@ def worker_name() -> str:
 
 
 def new_token() -> str:
-    """A fresh random uuid (RFC 9562, version 4) in hexadecimal, without the object that ``uuid.uuid4()`` makes of it."""
+    """A fresh random uuid (RFC 9562, version 4) in hexadecimal, without the object that ``uuid.uuid4()`` makes of
+    it."""
     digits = os.urandom(16).hex()
     return f"{digits[:12]}4{digits[13:16]}{'89ab'[int(digits[16], 16) & 3]}{digits[17:]}"
 

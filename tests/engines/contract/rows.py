@@ -97,7 +97,7 @@ def expect(write: Write, rows: dict[str, Row]) -> Outcome:
         del rows[write.key]
         return Applied({})
     rows[write.key] = new
-    return Applied({} if write.event == "heartbeat" else new)
+    return Applied({} if write.quiet else new)
 
 
 def expect_all(writes: Iterable[Write], rows: dict[str, Row]) -> list[Outcome]:
@@ -176,12 +176,13 @@ class Chance:
             copy={target: self.random.choice(["key", *(TEXTS if target in FREE_TEXTS else KEYS)]) for target in texts},
             increment={name: self.random.choice((1, 1, -2, 1000)) for name in self.some(INTEGERS, 2)},
             add={SET: self.random.choice(_WORDS)} if self.random.random() < 0.3 else {},
+            quiet=event in ("heartbeat", "end"),
         )
 
     def write(self, key: str, row: Row) -> Write:
         draw = self.random.random()
         if draw < 0.75:
-            return self.update(key, row, self.random.choice(("update", "update", "claim", "heartbeat")))
+            return self.update(key, row, self.random.choice(("update", "update", "claim", "heartbeat", "end")))
         if draw < 0.9:
             guard = self.random.choice(((), ABSENT, self.guard(row), self.guard(row)))
             return Write("save", key, guard, set=self.row(key), kind="put")

@@ -117,15 +117,15 @@ def test_an_update_makes_no_ghost_of_an_absent_row(
     engine: Engine, table: str, changes: dict[str, Any], guard: Any
 ) -> None:
     assert one(engine, table, Write("update", "ghost", guard, **changes)) == Refused(None)
-    beats = [Write("heartbeat", f"ghost {n}", guard, **changes) for n in (1, 2)]
+    beats = [Write("heartbeat", f"ghost {n}", guard, **changes, quiet=True) for n in (1, 2)]
     assert engine.apply(table, beats) == [Refused(None)] * 2
     assert list(engine.scan(table)) == []
 
 
 @pytest.mark.parametrize("several", [False, True], ids=["alone", "in a batch"])
-def test_nobody_needs_the_image_of_a_heartbeat(engine: Engine, table: str, several: bool) -> None:
+def test_nobody_needs_the_image_of_a_quiet_write(engine: Engine, table: str, several: bool) -> None:
     put(engine, table, START, {**START, "key": "b"})
-    beats = [Write("heartbeat", key, clause("lock", "=", "free"), set={"lease_until": 9}) for key in "ab"]
+    beats = [Write("heartbeat", key, clause("lock", "=", "free"), set={"lease_until": 9}, quiet=True) for key in "ab"]
     outcomes: list[Outcome] = engine.apply(table, beats) if several else [one(engine, table, beat) for beat in beats]
     assert outcomes == [Applied({}), Applied({})]
     assert stored(engine, table, "a") == {**START, "lease_until": 9}
@@ -172,7 +172,7 @@ UNKNOWN_WRITES: dict[str, Callable[[], Write]] = {
     "set": lambda: Write("update", "a", (), set={"data": "{}"}),
     "claim": lambda: Write("claim", "a", (), **CHANGES["as a claim does"]),
     "refused": lambda: Write("update", "a", clause("attempt", "=", 99), set={"data": "{}"}),
-    "heartbeat": lambda: Write("heartbeat", "a", (), set={"lease_until": 5}),
+    "heartbeat": lambda: Write("heartbeat", "a", (), set={"lease_until": 5}, quiet=True),
     "add": lambda: Write("late_result", "a", (), add={SET: "x"}),
 }
 

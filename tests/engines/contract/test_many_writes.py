@@ -152,6 +152,7 @@ def test_a_heartbeat_that_has_landed_before_is_recognised_without_an_image(
         clause("lease_until", "<", 9),
         set={"lease_until": 9},
         mine=lambda current: current.get("lease_until") == 9,
+        quiet=True,
     )
     assert [send(engine, table, beat, several) for _ in range(3)] == [Applied({})] * 3
 

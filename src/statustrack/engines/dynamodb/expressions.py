@@ -137,7 +137,9 @@ def settled(write: Write, row: Row) -> Write | None:
         return None
     still = tuple(Clause(f"{name} is absent", (Comparison(name, "absent"),)) for name in dict.fromkeys(absent))
     guard = write.guard + still
-    return Write(write.event, write.key, guard, changes, tuple(remove), copy, increment, add, write.mine, write.kind)
+    return Write(
+        write.event, write.key, guard, changes, tuple(remove), copy, increment, add, write.mine, write.kind, write.quiet
+    )
 
 
 class _Text:
