@@ -86,7 +86,9 @@ def main() -> None:
     ratios, cpu_ratios, ours, cpus = [], [], [], []
     for _ in range(given.rounds):
         mine = measure(sys.executable, OURS, str(given.tasks), str(given.processes))
-        line = f"statustrack {given.tasks / mine['wall']:8.0f}/s  {mine['cpu'] / given.tasks * 1000:.4f} ms CPU per task"
+        line = (
+            f"statustrack {given.tasks / mine['wall']:8.0f}/s  {mine['cpu'] / given.tasks * 1000:.4f} ms CPU per task"
+        )
         ours.append(given.tasks / mine["wall"])
         cpus.append(mine["cpu"] / given.tasks * 1000)
         if given.peer_python:

@@ -105,7 +105,8 @@ class Canon:
             row = self.space.rows[number] or {}
             lock = row.get("lock")
             ended = [(entry[0], entry[1]) for entry in json.loads(row.get("attempts", "[]"))]
-            late = [(int(a), t) for a, _, t in (text.partition(" ") for text in row.get("late_results", ())) if a[0] != "x"]
+            parts = [text.partition(" ") for text in row.get("late_results", ())]
+            late = [(int(attempt), token) for attempt, _, token in parts if attempt[0] != "x"]
             fact = Fact(lock if lock and lock[0] in "wnd" else None, int(row.get("attempt") or 0), (*ended, *late))
             self._facts[number] = fact
         return fact

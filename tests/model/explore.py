@@ -37,9 +37,11 @@ class Scenario(NamedTuple):
     def bounds(self) -> str:
         """The bounds in words."""
         told = [
-            f"{self.workers} workers x {len(self.configs)} steps, any number of claims, {self.renewals} renewals of each",
+            f"{self.workers} workers x {len(self.configs)} steps",
+            f"any number of claims, {self.renewals} renewals of each",
             f"max_retry {self.configs[0].max_retry}",
-            f"{self.copies} messages at once beside what is waited for, none older than {self.delay} ticks (a lease has 2)",
+            f"{self.copies} messages at once beside what is waited for",
+            f"none older than {self.delay} ticks (a lease has 2)",
             "ends: " + ", ".join(self.finishes),
         ]
         if self.operations:
@@ -107,7 +109,7 @@ class Search:
             if most_states is not None and len(origin) > most_states:
                 complete = False
                 break
-            if most_seconds is not None and transitions % 1024 == 0 and time.process_time() - began > most_seconds:
+            if most_seconds is not None and time.process_time() - began > most_seconds:
                 complete = False
                 break
             state = queue.popleft()
@@ -120,6 +122,8 @@ class Search:
                 if problem is not None:
                     place = (state, action)
                     break
+                if after in origin:
+                    continue
                 after, order = self._canonical(after)
                 if after not in origin:
                     origin[after] = (state, action, order)
@@ -127,8 +131,8 @@ class Search:
         trace = self._trace(origin, place) if place else []
         seconds = time.process_time() - began
         return Report(
-            self.scenario, len(origin), transitions, len(self.space.rows), seconds, problem, trace, self.recovery.longest,
-            complete,
+            self.scenario, len(origin), transitions, len(self.space.rows), seconds, problem, trace,
+            self.recovery.longest, complete,
         )  # fmt: skip
 
     # --- one state ----------------------------------------------------------------------------------------------
@@ -167,7 +171,8 @@ class Search:
                 left = state._replace(net=_plus(net, spec))
                 yield ("copy", slot, spec), left, None
             if spec.event in protocol.RENEWALS:  # the block goes on without an answer
-                yield ("unanswered", slot, spec), self._with(state, slot, me._replace(phase=protocol.HOLD, request=None)), None
+                on = me._replace(phase=protocol.HOLD, request=None)
+                yield ("unanswered", slot, spec), self._with(state, slot, on), None
             result = space.execute(spec, row)
             after, problem = self._land(state, spec, result)
             if result.applied and problem is None:
@@ -182,7 +187,8 @@ class Search:
             rest = net[:place] + net[place + 1 :]
             result = space.execute(spec, row)
             after, problem = self._land(state, spec, result)
-            if result.mine and spec.event in ("redrive", "ignore", "evict") and (0, spec.token, spec.event) not in state.ghost:
+            decided = spec.event in ("redrive", "ignore", "evict")
+            if result.mine and decided and (0, spec.token, spec.event) not in state.ghost:
                 problem = f"{spec.event} took somebody else's write for its own"
             if result.applied or problem:
                 yield ("arrives", spec, result), after._replace(net=rest), problem
@@ -206,7 +212,8 @@ class Search:
                 elif event in ("evict", "edit"):
                     wanted = row["status"] == config.in_progress_status
                 elif event == "redrive":
-                    wanted = row["status"] in (config.failed_status, config.ignored_status) and state.age < self.space.delay
+                    over = row["status"] in (config.failed_status, config.ignored_status)
+                    wanted = over and state.age < self.space.delay
                 elif event == "ignore":
                     wanted = row["status"] in (config.pending_status, config.failed_status)
                 else:
@@ -214,7 +221,8 @@ class Search:
                 if wanted:
                     token = "edit" if event == "edit" else name
                     spec = Spec(event, step, token, -1 if event == "create" else state.row, state.age, 0)
-                    yield ("operator", spec), state._replace(net=_plus(state.net, spec), operations=state.operations - 1), None
+                    after = state._replace(net=_plus(state.net, spec), operations=state.operations - 1)
+                    yield ("operator", spec), after, None
 
     # --- parts --------------------------------------------------------------------------------------------------
 
@@ -230,8 +238,10 @@ class Search:
             ghost = tuple(sorted({*ghost, result.ended}))
         if spec.event in ("redrive", "ignore", "evict"):
             ghost = tuple(sorted({*ghost, (0, spec.token, spec.event)}))
+        if spec.event in ("delete", "edit"):  # the outcomes went with the row: nobody can be told of them any more
+            ghost = tuple(each for each in ghost if each[0] == 0)
         lock = (self.space.rows[state.row] or {}).get("lock")
-        if lock == FOREIGN and state.foreign and spec.event not in ("late_result", "edit", "evict"):
+        if lock == FOREIGN and state.foreign and spec.event not in ("late_result", "edit", "evict", "too_large"):
             problem = problem or f"{spec.event} while a foreign holder's lease stands"
         return state._replace(row=result.row, ghost=ghost), problem
 
@@ -315,7 +325,8 @@ def told(action: Any, who: list[int]) -> str:
     if kind == "answer":
         return f"worker {slot}: {spec.event} {_what(rest[1])}, and it learns so"
     words = {
-        "send": "sends", "copy": "a copy is delayed of", "lands": "an answer is lost: landed", "unanswered": "goes on without an answer to",
+        "send": "sends", "copy": "a copy is delayed of", "lands": "an answer is lost: landed",
+        "unanswered": "goes on without an answer to",
     }  # fmt: skip
     return f"worker {slot}: {words[kind]} {spec.event} ({spec.token})"
 

@@ -1,4 +1,4 @@
-"""What must be true of every single write: said again here, in plain Python, from the design and not from the guards."""
+"""What must be true of every single write: said again, in plain Python, from the design and not from the guards."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _free(row: Row) -> bool:
 
 def _from(event: str, config: TrackerConfig) -> tuple[int, ...] | None:
     """The states that an event may start from: the second column of the lifecycle's table. None: any."""
-    pending, running, failed, succeeded, ignored = config.codes
+    pending, running, failed, _, ignored = config.codes
     if event == "claim":
         return (pending, failed, *config.more_pending_status)
     if event in HOLDERS or event in ("take_over", "evict"):
@@ -121,7 +121,8 @@ def _check_numbers(config: TrackerConfig, event: str, old: Row, new: Row, bad: l
         bad.append(f"{event} took attempt from {before} to {after}")
     if not 0 <= int(new.get("retry") or 0) <= config.max_retry:
         bad.append(f"{event} set retry to {new.get('retry')}, max_retry is {config.max_retry}")
-    if event in ("release", "snooze", "give_back", "claim", "heartbeat", "update") and new.get("retry") != old.get("retry"):
+    keeps = ("release", "snooze", "give_back", "claim", "heartbeat", "update")
+    if event in keeps and new.get("retry") != old.get("retry"):
         bad.append(f"{event} changed retry")
     if config.status_of_value(new.get("value")) != new.get("status"):
         bad.append(f"{event} left value {new.get('value')!r} with status {new.get('status')}")
@@ -134,7 +135,8 @@ def _check_histories(event: str, old: Row, new: Row, bad: list[str]) -> None:
         adds = False  # it replaces the histories by the one entry that says why
     elif after[: len(after) - adds] != before[-(ATTEMPTS_KEPT - adds) :]:
         bad.append(f"{event} lost a recorded outcome")
-    if adds and (not after or (after[-1].attempt, after[-1].token) != (old.get("attempt", 0), str(old.get("lock") or "")[:8])):
+    ended = (old.get("attempt", 0), str(old.get("lock") or "")[:8])
+    if adds and (not after or (after[-1].attempt, after[-1].token) != ended):
         bad.append(f"{event} recorded an outcome of another attempt than the one that it ended")
     if event in LOGGED:
         history = errors_of(new)["history"]
@@ -154,7 +156,15 @@ def _check_histories(event: str, old: Row, new: Row, bad: list[str]) -> None:
 
 
 def _check_claim(
-    config: TrackerConfig, event: str, token: str, old: Row, new: Row, now: int, sent: int, slack_ms: int, bad: list[str]
+    config: TrackerConfig,
+    event: str,
+    token: str,
+    old: Row,
+    new: Row,
+    now: int,
+    sent: int,
+    slack_ms: int,
+    bad: list[str],
 ) -> None:
     if lease_end_ms(old, config, now) > now // 1000:
         bad.append(f"{event} of a task whose lease is not over")

@@ -1,4 +1,4 @@
-"""How a worker behaves: what it may send next, and what it makes of a reply. The API layer keeps to the same protocol."""
+"""How a worker behaves: what it may send next, and what it makes of a reply. The API layer keeps to it too."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from statustrack.core.lifecycle import lease_is_over
 from tests.model.space import Space
-from tests.model.words import FINISHES, LEASE, LOSSES, NOW, Result, Spec
+from tests.model.words import LEASE, LOSSES, NOW, Result, Spec
 
 IDLE, WAIT, HOLD, SAW = range(4)
 

@@ -48,7 +48,8 @@ class Recovery:
     def _step_of(self, number: int) -> int:
         status = (self.space.rows[number] or {}).get("status")
         for step, config in enumerate(self.space.configs):
-            if status in (config.pending_status, config.in_progress_status, config.failed_status, *config.more_pending_status):
+            own = (config.pending_status, config.in_progress_status, config.failed_status)
+            if status in (*own, *config.more_pending_status):
                 return step
         return 0
 

@@ -15,6 +15,7 @@ from statustrack.core.writes import Row, Write, apply, constants, holds
 from tests.model import invariants
 from tests.model.words import FAILURE, FOREIGN, KEY, LEASE, NOW, NOW_TEXT, TICK, Mutant, Result, Spec
 
+
 def steps(count: int, max_retry: int = 2, more: int = 0) -> tuple[TrackerConfig, ...]:
     """One or two steps; what the first has succeeded in is pending for the second. ``more`` lets the first step also
     start from this code."""
@@ -68,7 +69,8 @@ class Space:
         held = row.get("lock") not in (None, NOT_LOCKED)
         if "lock_time" in row:
             # lock_time says something only of a lock without lease_until (and of odd rows that nobody claimed here).
-            matters = held and ("lease_until" not in row or row["status"] not in {c.in_progress_status for c in self.configs})
+            running = {config.in_progress_status for config in self.configs}
+            matters = held and ("lease_until" not in row or row["status"] not in running)
             row["lock_time"] = _aged(row["lock_time"], back, self.delay + LEASE + 1) if matters else NOW_TEXT
         if "update_time" in row:
             row["update_time"] = _aged(row["update_time"], back, 2 * self.delay + 1) if self.redrives else NOW_TEXT
@@ -130,7 +132,8 @@ class Space:
                         value = each.value if each.operator == "=" and each.attribute == "lock" else None
                         self.clauses.add(Mutant(spec.event, clause.name, (each.attribute, each.operator, value)))
             # An engine may send the constants without looking at the guard: they must be the guard's.
-            assert write.shape is None or write.values == constants(write.guard), f"values of {write} are not its guard's"
+            same = write.shape is None or write.values == constants(write.guard)
+            assert same, f"values of {write} are not its guard's"
             if self.mutant is not None and self.mutant.event == spec.event:
                 write = _without(write, self.mutant)
             self._built[spec] = write
@@ -181,13 +184,14 @@ def _without(write: Write, mutant: Mutant) -> Write:
             attribute, operator, value = mutant.alternative
             left = tuple(
                 each for each in clause.any_of
-                if (each.attribute, each.operator) != (attribute, operator) or (value is not None and each.value != value)
+                if (each.attribute, each.operator) != (attribute, operator)
+                or (value is not None and each.value != value)
             )  # fmt: skip
             clause = clause._replace(any_of=left)
         guard.append(clause)
     return Write(
-        write.event, write.key, tuple(guard), write.set, write.remove, write.copy, write.increment, write.add, write.mine,
-        write.kind,
+        write.event, write.key, tuple(guard), write.set, write.remove, write.copy, write.increment, write.add,
+        write.mine, write.kind,
     )  # fmt: skip
 
 

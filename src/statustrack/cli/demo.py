@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import shutil
+import sys
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -113,7 +114,7 @@ def _play(screen: render.DemoScreen, run: Run, fresh: bool, again: str) -> None:
 
 def _command(pdfs: Path | None, folder: Path, url: str | None) -> str:
     """The command that goes on with this run."""
-    words = ["statustrack", "demo"]
+    words = [program(), "demo"]
     if pdfs is not None:
         words += ["--pdfs", str(pdfs)]
     if str(folder) != FOLDER:
@@ -123,15 +124,28 @@ def _command(pdfs: Path | None, folder: Path, url: str | None) -> str:
     return shlex.join(words)
 
 
+def program() -> str:
+    """How this program is called from here: by its name, or by its path where it is not to be found by name."""
+    if shutil.which("statustrack"):
+        return "statustrack"
+    path = Path(sys.argv[0])
+    if path.name != "statustrack" or not path.is_file():
+        return "statustrack"
+    try:
+        return shlex.quote(str(path.resolve().relative_to(Path.cwd())))
+    except ValueError:
+        return shlex.quote(str(path))
+
+
 def _next_commands(run: Run, pdfs: Path | None, folder: Path, again: str) -> list[tuple[str, str]]:
     """What to try next: only what works here."""
     table = run.extract.Meta.table_name
-    commands = [(f"statustrack status --engine {shlex.quote(run.url)}", "what the table holds")]
+    commands = [(f"{program()} status --engine {shlex.quote(run.url)}", "what the table holds")]
     database = folder / "tasks.db"
     if run.engine.name == "sqlite" and database.is_file() and shutil.which("sqlite3"):
         sql = f"select key, attempts from {table}"
         commands.append((f'sqlite3 {shlex.quote(str(database))} "{sql}"', "any SQLite tool reads it"))
     commands.append((f"{again} --fresh", "once more, from the start"))
     if pdfs is None:
-        commands.append(("statustrack demo --pdfs FOLDER", "your own documents"))
+        commands.append((f"{program()} demo --pdfs FOLDER", "your own documents"))
     return commands

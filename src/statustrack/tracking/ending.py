@@ -6,7 +6,7 @@ import random
 from typing import Any, NamedTuple
 
 from statustrack.core import lifecycle
-from statustrack.core.errors import GiveUp, Snooze, TaskInstruction
+from statustrack.core.errors import GiveUp, Snooze, StorageError, TaskInstruction
 from statustrack.core.failure import Failure, from_exception, from_reason
 from statustrack.core.writes import Write
 from statustrack.engines.protocol import Extra
@@ -114,7 +114,11 @@ def _expiry(ctx: ExecutionContext[Any], status: int, now: int) -> int | None:
     keep = config.keep_succeeded_seconds if status == config.succeeded_status else config.keep_ignored_seconds
     if keep is None:
         return None
-    entry = directory_of(ctx._hold.engine, ctx._hold.table).read(30.0).use_cases.get(config.use_case_id)
+    try:
+        directory = directory_of(ctx._hold.engine, ctx._hold.table).read(30.0)
+    except StorageError:  # then it is kept for ever: the outcome is more important than its retention
+        return None
+    entry = directory.use_cases.get(config.use_case_id)
     if entry is not None and entry.goes_on(status):
         return None
     return now // 1_000_000 + int(keep)

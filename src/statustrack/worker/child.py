@@ -6,13 +6,13 @@ import os
 import pickle
 import signal
 import traceback
-from contextlib import contextmanager
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from importlib import import_module
 from typing import Any
 
-from statustrack.core.errors import StatusTrackError, TaskLeaseLostError
+from statustrack.core.errors import StatusTrackError
 from statustrack.core.payload import decode, encode_data
 
 
@@ -154,6 +154,3 @@ def _function(module: str, name: str) -> Any:
     for part in name.split("."):
         found = getattr(found, part)
     return found
-
-
-assert TaskLeaseLostError

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from typing import TYPE_CHECKING, Any
 
 from statustrack.core import lifecycle
@@ -12,7 +11,7 @@ from statustrack.core.writes import Write
 from statustrack.engines.protocol import Applied, Outcome, Refused, Rejected, Unknown
 from statustrack.tracking.claiming import Claim
 from statustrack.tracking.heartbeat import Hold, keep
-from statustrack.tracking.identity import worker_name
+from statustrack.tracking.identity import new_token, worker_name
 from statustrack.tracking.trace import log
 from statustrack.worker.jobs import Job, Work
 
@@ -33,8 +32,7 @@ class Claims:
         self.keys = keys
         self.now = engine.now()  # first: on DynamoDB the very first reading asks the service for the time
         self.boot, self.wall = engine.clock.boot(), engine.clock.wall()
-        digits = os.urandom(16 * len(keys)).hex()
-        self.tokens = [digits[at : at + 32] for at in range(0, 32 * len(keys), 32)]
+        self.tokens = [new_token() for _ in keys]
         self.writes: list[Write] = lifecycle.claims(
             job.config,
             keys,
@@ -47,7 +45,7 @@ class Claims:
         )
         #: What came of it, filled by :meth:`settle`.
         self.works: list[Work] = []
-        self.refused = 0
+        self.refused = 0  #: because a rival was quicker
         self.suspects: list[str] = []
         self.back: list[Write] = []
         self.doubtful: list[tuple[str, str]] = []
@@ -58,11 +56,11 @@ class Claims:
         job, boot, wall = self.job, self.boot, self.wall
         engine, table, config, lease_ms = job.engine, job.table, job.config, job.lease_ms
         until = self.now // 1000 + lease_ms
-        make, source = job.step._from_row, job.source
+        make, source, me = job.step._from_row, job.source, worker_name()
         late = False
         for key, token, outcome in zip(self.keys, self.tokens, outcomes, strict=True):
             if outcome.__class__ is Applied:
-                row: Any = outcome.row  # type: ignore[union-attr]
+                row: Any = outcome.row
                 hold = Hold(engine, table, config, key, token, lease_ms)
                 hold.sent(until, boot, wall)
                 late = late or (not self.works and hold.left_ms() <= 0)
@@ -78,7 +76,8 @@ class Claims:
                 keep(hold)
                 self.works.append(Work(job, make(row, engine, table), hold, suspect))
             elif isinstance(outcome, Refused):
-                self.refused += 1
+                if outcome.current is None or outcome.current.get("worker") != me:
+                    self.refused += 1
                 source.refused(key, outcome.current, self.now)
             elif isinstance(outcome, Unknown):
                 self.doubtful.append((key, token))

@@ -10,7 +10,7 @@ from typing import Any
 
 from statustrack.core.config import WORKER_RETRY_DELAY_SECONDS
 from statustrack.core.errors import StorageError, TaskLeaseLostError, TaskOutcomeUnknownError
-from statustrack.engines.protocol import Applied, ExtraFailed, TogetherOutcome, Unknown
+from statustrack.engines.protocol import ExtraFailed, TogetherOutcome, Unknown
 from statustrack.tracking import finish
 from statustrack.tracking.ending import Plan, plan_for
 from statustrack.tracking.heartbeat import let_go
@@ -32,22 +32,28 @@ class Outcomes:
         self.ready: list[Work] = []  #: with their plans, to be sent at once
         self.unknown: list[Work] = []  #: sent, and not answered
         self._pause = FIRST_PAUSE_SECONDS
-        self.resend_at = 0.0
+        self._resend_at = 0.0
 
-    def add(self, work: Work) -> None:
-        """An attempt has ended: plan its write."""
+    @property
+    def next_resend(self) -> float:
+        """When (monotonic) to send again what was not answered."""
+        return self._resend_at if self.unknown else float("inf")
+
+    def add(self, work: Work) -> bool:
+        """An attempt has ended: plan its write. False: nothing is to be recorded."""
         if work.plan is None:
             error = work.error
             if isinstance(error, TaskLeaseLostError) and error.task is work.task:
                 self._after_loss(work, error)
-                return
-            work.plan = plan_for(work, error, WORKER_RETRY_DELAY_SECONDS)
+                return False
+            work.plan = plan_for(work, work.error, WORKER_RETRY_DELAY_SECONDS)
         self.ready.append(work)
+        return True
 
     def take(self) -> list[Work]:
         """What is to be sent now."""
         taken, self.ready = self.ready, []
-        if self.unknown and monotonic() >= self.resend_at:
+        if self.unknown and monotonic() >= self._resend_at:
             taken += self.unknown
             self.unknown = []
         return taken
@@ -72,7 +78,7 @@ class Outcomes:
                 logging.WARNING, "outcomes_resend", self.unknown[0]._hold.key, outcomes=len(self.unknown),
                 cause=str(cause), pause_seconds=round(self._pause, 2),
             )  # fmt: skip
-            self.resend_at = monotonic() + self._pause * (0.5 + random.random())
+            self._resend_at = monotonic() + self._pause * (0.5 + random.random())
             self._pause = min(self._pause * 2, LONGEST_PAUSE_SECONDS)
         return over
 
@@ -88,7 +94,7 @@ class Outcomes:
 
 def deliver_with_extra(work: Work, report: Report) -> None:
     """An attempt that commits together with writes of its own goes alone; in the thread that ran it."""
-    plan: Plan | None = work.plan or plan_for(work, None, WORKER_RETRY_DELAY_SECONDS)
+    plan: Plan | None = work.plan or plan_for(work, work.error, WORKER_RETRY_DELAY_SECONDS)
     while plan is not None:
         work.plan = plan
         try:
@@ -96,8 +102,8 @@ def deliver_with_extra(work: Work, report: Report) -> None:
         except StorageError as error:
             outcome = Unknown(error)
         if isinstance(outcome, ExtraFailed):
-            work._extra, work.plan = None, plan_for(work, outcome.error, WORKER_RETRY_DELAY_SECONDS)
-            plan = work.plan
+            work._extra, work.error = None, outcome.error
+            plan = plan_for(work, work.error, WORKER_RETRY_DELAY_SECONDS)
             continue
         plan = None if settle(work, outcome, report) else work.plan
 
@@ -130,6 +136,3 @@ def count(report: Report, outcome: str | None) -> None:
         report.succeeded += 1
     elif outcome is not None:
         setattr(report, outcome, getattr(report, outcome) + 1)
-
-
-assert Applied

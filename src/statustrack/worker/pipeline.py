@@ -7,7 +7,6 @@ from typing import Any
 
 from statustrack.core.config import TrackerConfig
 from statustrack.core.errors import ConfigError
-from statustrack.core.status import BaseStatusEnum
 from statustrack.tracking import location
 from statustrack.tracking.directory import directory_of
 from statustrack.tracking.task import BaseTask
@@ -20,7 +19,7 @@ class Pipeline:
     """
 
     def __init__(self, name: str, *steps: type[BaseTask]) -> None:
-        if not isinstance(name, str) or not name:
+        if not (isinstance(name, str) and name):
             raise ConfigError(f"Pipeline({name!r}): the first argument is its name, a text.")
         if not steps:
             raise ConfigError(f"Pipeline({name!r}) has no steps: name at least one task class.")
@@ -84,7 +83,7 @@ def check_sources(steps: Sequence[type[BaseTask]]) -> None:
 
 
 def _name(step: type[BaseTask], code: int) -> str:
-    return step._config().name_of(code) or "succeeded"
+    return step._config().name_of(code) or "of another step"
 
 
 def _check_step(step: Any, where: str) -> None:
@@ -120,7 +119,5 @@ def _check_fit(name: str, before: type[BaseTask], after: type[BaseTask]) -> None
 
 
 def _code(config: TrackerConfig, code: int) -> str:
-    enum = config.status_enum
-    if issubclass(enum, BaseStatusEnum) and code in [member.value for member in enum]:
-        return f"{code} ({enum(code).name})"
-    return str(code)
+    name = config.name_of(code)
+    return f"{code} ({name})" if name else str(code)

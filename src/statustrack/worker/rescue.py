@@ -127,7 +127,9 @@ class Rescue:
         now = engine.now()
         tokens = {row["key"]: uuid.uuid4().hex for row in rows}
         writes = [
-            lifecycle.take_over(config, row, token=tokens[row["key"]], worker=worker_name(), now=now, lease_ms=job.lease_ms)
+            lifecycle.take_over(
+                config, row, token=tokens[row["key"]], worker=worker_name(), now=now, lease_ms=job.lease_ms
+            )
             for row in rows
         ]
         back: list[Any] = []

@@ -98,7 +98,7 @@ class Threads:
         limit = job.handler.max_concurrency
         if limit is None and job.handler.timeout_seconds is None:
             work.state = RUNNING
-            run_handler(work)
+            _begin(work)
             if work.end():
                 self._ended(work)
             return
@@ -127,9 +127,17 @@ class Threads:
         if job.handler.timeout_seconds is not None:
             job.deadlines.append((monotonic() + job.handler.timeout_seconds, work))
             self._rest()  # there is a deadline to watch
-        run_handler(work)
+        _begin(work)
         if work.end():
             self._ended(work)
         else:
             self.stuck.discard(work)
             self._rest()  # its slot is free again
+
+
+def _begin(work: Work) -> None:
+    """Run the handler, unless the lease has ended while the task waited (a machine that slept, a stopped process)."""
+    if work._hold.is_lost:
+        work.error = work._lost_error()
+    else:
+        run_handler(work)

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import logging
 import math
-import signal
 import threading
 from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
-from statustrack.core.errors import ConfigError, StorageError
-from statustrack.core import lifecycle
-from statustrack.engines.protocol import Engine
-from statustrack.tracking.directory import directory_of
+from statustrack.core.errors import ConfigError
 from statustrack.tracking.trace import log
 from statustrack.worker.coroutines import Coroutines
+from statustrack.worker.idle import Idle
+from statustrack.worker.interrupts import Signals
 from statustrack.worker.jobs import Job
 from statustrack.worker.loop import Loop
 from statustrack.worker.pipeline import check_sources, steps_of
@@ -23,8 +21,8 @@ from statustrack.worker.report import Report
 
 #: After the grace, so long the worker tries to have what it gave back recorded.
 RELEASE_SECONDS = 5.0
-#: Looks at the counts that must find nothing before a worker with ``until_idle`` ends: an index may lag.
-IDLE_LOOKS = 2
+#: How often ``on_progress`` is called.
+NOTE_SECONDS = 0.5
 
 
 class Worker:
@@ -87,12 +85,13 @@ class Worker:
             from statustrack.worker.swarm import Swarm
 
             self._swarm = Swarm(self, until_idle, max_wait)
-            with _Signals(self):
+            with Signals(self._signalled):
                 try:
-                    return self._swarm.run(on_progress)
+                    report: Report = self._swarm.run(on_progress)
+                    return report
                 finally:
                     self._swarm = None
-        with _Signals(self):
+        with Signals(self._signalled):
             return self._run(until_idle, max_wait, Coroutines(), on_progress)
 
     async def arun(
@@ -191,13 +190,14 @@ class Worker:
                 report.seconds = monotonic() - began
                 report.requests = sum(engine.meter.requests - before[key] for key, engine in engines.items())
 
-            idle = _Idle(loop, max_wait) if until_idle else None
-            next_note = began + 0.5
+            idle = Idle(loop, max_wait) if until_idle else None
+            next_note = began + NOTE_SECONDS if on_progress is not None else float("inf")
             try:
                 while not self._stop_wanted and not (idle is not None and idle.is_over()):
-                    loop.turn(None if idle is None else idle.next_look())
+                    look = None if idle is None else idle.next_look()
+                    loop.turn(next_note if look is None else min(look, next_note))
                     if on_progress is not None and monotonic() >= next_note:
-                        next_note = monotonic() + 0.5
+                        next_note = monotonic() + NOTE_SECONDS
                         note()
                         on_progress(report)
                 self._finish(loop)
@@ -232,80 +232,6 @@ class Worker:
             loop.turn(until)
 
 
-class _Idle:
-    """Whether everything has ended, or has waited long enough."""
-
-    def __init__(self, loop: Loop, max_wait: float | None) -> None:
-        self._loop = loop
-        self._max_wait = max_wait
-        self._since: float | None = None
-        self._looks = 0
-        self._next_look = 0.0
-
-    def is_over(self) -> bool:
-        if not self._loop.is_resting():
-            self._since, self._looks = None, 0
-            return False
-        now = monotonic()
-        if self._since is None:
-            self._since, self._next_look = now, now
-        if self._max_wait is not None and now - self._since >= self._max_wait:
-            return True
-        if not self._loop.is_idle() or now < self._next_look:
-            return False
-        if self._anything_left():
-            self._looks = 0
-            self._next_look = now + 0.2
-            return False
-        self._looks += 1
-        self._next_look = now + (0.2 if any(job.engine.parallel_reads for job in self._loop.jobs) else 0.0)
-        return self._looks >= IDLE_LOOKS
-
-    def next_look(self) -> float | None:
-        """When the loop should let us look again, if it has nothing better to do."""
-        return None if self._since is None else max(self._next_look, monotonic() + 0.005)
-
-    def _anything_left(self) -> bool:
-        try:
-            return any(_has_any(job) for job in self._loop.jobs)
-        except StorageError as error:
-            log(logging.WARNING, "storage_trouble", self._loop.jobs[0].table, cause=str(error))
-            return True
-
-
-def _has_any(job: Job) -> bool:
-    config, engine = job.config, job.engine
-    directory = directory_of(engine, job.table).read(30.0)
-    for code in (*lifecycle.claimable(config), config.in_progress_status):
-        shards = max(config.status_shards.get(code, 1), directory.shards(config.use_case_id, code), 1)
-        for shard in range(1, shards + 1):
-            if engine.count(job.table, config.partition(code, shard), most=1):
-                return True
-    return False
-
-
-class _Signals:
-    """SIGTERM and SIGINT stop the worker while it runs in the main thread; what was there before comes back."""
-
-    def __init__(self, worker: Worker) -> None:
-        self._worker = worker
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> None:
-        if threading.current_thread() is not threading.main_thread():
-            return
-        for number in (signal.SIGINT, signal.SIGTERM):
-            before = signal.getsignal(number)
-            if before is None or (number == signal.SIGINT and before is signal.SIG_IGN):
-                continue  # not set by Python, or told to leave Ctrl-C to a parent
-            self._before[number] = before
-            signal.signal(number, lambda got, _: self._worker._signalled(signal.Signals(got).name))
-
-    def __exit__(self, *_: object) -> None:
-        for number, before in self._before.items():
-            signal.signal(number, before)
-
-
 def _whole(name: str, value: Any, least: int, most: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
         raise ConfigError(f"{name}={value!r} must be a whole number from {least} to {most}.")
@@ -316,6 +242,3 @@ def _seconds(name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or value < 0:
         raise ConfigError(f"{name}={value!r} must be a number of seconds of 0 or more.")
     return float(value)
-
-
-assert Engine

