@@ -84,8 +84,10 @@ class Raw(Peer):
     def put(self, task_id: str) -> None:
         now = self._now()
         self.db.execute(
-            "INSERT INTO bench (key, value, status, create_time, update_time, retry, lock, lock_time, data, errors, attempt, "
-            "create_id) VALUES (?, 'bench____010____001', 10, ?, ?, 0, '__not_locked__', ?, '{}', '{\"history\":[]}', 0, ?)",
+            "INSERT INTO bench (key, value, status, create_time, update_time, retry, lock, lock_time, data, errors, "
+            "attempt, "
+            "create_id) VALUES (?, 'bench____010____001', 10, ?, ?, 0, '__not_locked__', ?, '{}', "
+            "'{\"history\":[]}', 0, ?)",
             (f"bench____{task_id}", now, now, now, uuid.uuid4().hex),
         )
 
@@ -95,7 +97,8 @@ class Raw(Peer):
             key, token, now = f"bench____{task_id}", uuid.uuid4().hex, self._now()
             execute("BEGIN IMMEDIATE")
             row = execute(
-                "UPDATE bench SET claimed_from = value, value = 'bench____020____001', status = 20, lock = ?, lease_until = ?, "
+                "UPDATE bench SET claimed_from = value, value = 'bench____020____001', status = 20, lock = ?, "
+                "lease_until = ?, "
                 "lock_time = ?, update_time = ?, start_time = ?, worker = 'host:1:00000000', attempt = attempt + 1 "
                 "WHERE key = ? AND status IN (10, 30) AND lock = '__not_locked__' RETURNING *",
                 (token, time.time_ns() // 1_000_000 + 60_000, now, now, now, key),
@@ -105,8 +108,10 @@ class Raw(Peer):
             self.executed.append(task_id)
             execute("BEGIN IMMEDIATE")
             row = execute(
-                "UPDATE bench SET value = 'bench____040____001', status = 40, lock = '__not_locked__', update_time = ?, "
-                "retry = 0, lease_until = NULL, claimed_from = NULL, attempts = ? WHERE key = ? AND lock = ? AND status = 20 "
+                "UPDATE bench SET value = 'bench____040____001', status = 40, lock = '__not_locked__', update_time "
+                "= ?, "
+                "retry = 0, lease_until = NULL, claimed_from = NULL, attempts = ? WHERE key = ? AND lock = ? AND "
+                "status = 20 "
                 "RETURNING *",
                 (self._now(), f'[[1,"{token[:8]}",20,"succeeded",1,1,"host:1:00000000"]]', key, token),
             ).fetchone()

@@ -1,4 +1,5 @@
-"""SQLite with an fsync per commit, tasks one by one, one process: peers interleaved, round by round, beside the bound."""
+"""SQLite with an fsync per commit, tasks one by one, one process: peers interleaved, round by round, beside the
+bound."""
 
 from __future__ import annotations
 

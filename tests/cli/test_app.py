@@ -15,10 +15,10 @@ def test_help_lists_the_commands_in_the_order_of_a_first_hour(command: Command) 
     shown = command("--help")
     assert shown.exit_code == 0
     listed = [line.split()[0] for line in shown.stdout.split("Commands:")[1].splitlines() if line.strip()]
-    assert listed == ["demo", "init", "status"]
+    assert listed == ["demo", "init", "add", "run", "status"]
 
 
-@pytest.mark.parametrize("name", ["demo", "init", "status"])
+@pytest.mark.parametrize("name", ["demo", "init", "add", "run", "status"])
 def test_the_help_of_a_command_has_an_example_and_fits_80_columns(command: Command, name: str) -> None:
     shown = command(name, "-h")
     assert shown.exit_code == 0

@@ -35,10 +35,11 @@ def add(target: str, files: tuple[TextIO, ...], url: str | None, as_json: bool) 
 
     if url is not None:
         use_engine(url)
-    (step,) = load((target,))
-    if not (isinstance(step, type) and issubclass(step, BaseTask)):
+    loaded: Any = load((target,))[0]
+    step: type[BaseTask] = loaded
+    if not (isinstance(loaded, type) and issubclass(loaded, BaseTask)):
         raise Refusal(f"{target} is no step (a task class): name the first step of a pipeline.")
-    streams = files or (click.get_text_stream("stdin", encoding="utf-8"),)
+    streams = files or (click.get_text_stream("stdin", "utf-8"),)
     progress = Progress()
     if as_json:
         click.echo(json.dumps(asdict(step.create_many(_items(streams, lambda _: None))), indent=2))

@@ -125,7 +125,7 @@ def _checked(step: type[BaseTask], function: Any, max_concurrency: Any, timeout_
         raise ConfigError(f"timeout_seconds={timeout_seconds!r} must be a number above 0, or None.")
     if kind not in KINDS:
         raise ConfigError(f"kind={kind!r} must be one of {', '.join(KINDS)} (coroutine functions need none).")
-    is_async = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))
+    is_async = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(function.__call__)
     if kind == "process":
         module, name = _name(function)
         if is_async:

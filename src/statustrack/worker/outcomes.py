@@ -63,8 +63,8 @@ class Outcomes:
         over: list[Work] = []
         cause: StorageError | None = None
         for work, outcome in zip(works, outcomes, strict=True):
-            if outcome.__class__ is Unknown and work._hold.left_ms() > 0:
-                cause = outcome.cause  # type: ignore[union-attr]
+            if isinstance(outcome, Unknown) and work._hold.left_ms() > 0:
+                cause = outcome.cause
                 self.unknown.append(work)
                 continue
             if settle(work, outcome, self._report):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -18,16 +19,16 @@ class Pipeline:
     :raises ConfigError: the steps do not fit; the message says which, and why.
     """
 
-    def __init__(self, name: str, *steps: type[BaseTask]) -> None:
-        if not (isinstance(name, str) and name):
+    def __init__(self, name: Any, *steps: type[BaseTask]) -> None:
+        if not name or not isinstance(name, str):
             raise ConfigError(f"Pipeline({name!r}): the first argument is its name, a text.")
         if not steps:
             raise ConfigError(f"Pipeline({name!r}) has no steps: name at least one task class.")
         for step in steps:
             _check_step(step, f"Pipeline({name!r})")
-        self.name = name
+        self.name: str = name
         self.steps: tuple[type[BaseTask], ...] = steps
-        for before, after in zip(steps, steps[1:], strict=False):
+        for before, after in itertools.pairwise(steps):
             _check_fit(name, before, after)
 
     def __repr__(self) -> str:

@@ -1,4 +1,5 @@
-"""Where claimable tasks of a step are looked for: partition by partition, oldest first, nothing read twice for nothing."""
+"""Where claimable tasks of a step are looked for: partition by partition, oldest first, nothing read twice for
+nothing."""
 
 from __future__ import annotations
 

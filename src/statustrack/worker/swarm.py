@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import multiprocessing
 import os
@@ -59,10 +60,8 @@ class Member:
 
     def tell(self, word: str) -> None:
         """Stop, or release; one that is gone hears nothing."""
-        try:
+        with contextlib.suppress(OSError):
             self.pipe.send(word)
-        except OSError:
-            pass
 
 
 class Swarm:
@@ -100,10 +99,8 @@ class Swarm:
 
     def ring(self) -> None:
         """Wake the parent: it has been told to stop. Safe in a signal handler."""
-        try:
+        with contextlib.suppress(OSError):
             self._bell_out.send_bytes(b"!")
-        except OSError:
-            pass
 
     @property
     def pids(self) -> list[int]:
@@ -218,10 +215,9 @@ def main(settings: dict[str, Any], pipe: Connection) -> None:
 
         def say(report: Report) -> None:
             with lock:
-                try:
+                # OSError: the parent is gone; _obey stops us
+                with contextlib.suppress(OSError):
                     pipe.send(("report", report))
-                except OSError:  # the parent is gone; _obey stops us
-                    pass
 
         report = worker._run(settings["until_idle"], settings["max_wait"], Coroutines(), say)
         stopped_alone = report.stopped_by == "SIGTERM"

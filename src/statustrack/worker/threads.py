@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -19,10 +20,8 @@ class Bell:
 
     def ring(self) -> None:
         """Wake whoever waits, or the next who will."""
-        try:
+        with contextlib.suppress(RuntimeError):  # it has been rung and nobody came yet
             self._lock.release()
-        except RuntimeError:  # it has been rung and nobody came yet
-            pass
 
     def wait(self, seconds: float) -> bool:
         """Until it rings, at most so long."""
