@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
-from typing import Any, TextIO
+from typing import IO, Any
 
 import click
 
@@ -13,15 +13,16 @@ from statustrack.cli.options import Refusal, debug_option, engine_option, json_o
 from statustrack.cli.targets import load
 
 EVERY = 500
+LINES = click.File("r", encoding="utf-8")
 
 
 @click.command(short_help="Add tasks: ids or JSON lines from files or a pipe.")
 @click.argument("target", metavar="MODULE:STEP")
-@click.argument("files", metavar="[FILE]...", nargs=-1, type=click.File("r", encoding="utf-8"))
+@click.argument("files", metavar="[FILE]...", nargs=-1, type=LINES)
 @engine_option(default=None, shown="that of the step's Meta")
 @json_option
 @debug_option
-def add(target: str, files: tuple[TextIO, ...], url: str | None, as_json: bool) -> None:
+def add(target: str, files: tuple[IO[str], ...], url: str | None, as_json: bool) -> None:
     """Add tasks to a step: one per line, as an id, or as JSON with an id and data. Existing ones are left alone.
 
     \b
@@ -39,7 +40,7 @@ def add(target: str, files: tuple[TextIO, ...], url: str | None, as_json: bool) 
     step: type[BaseTask] = loaded
     if not (isinstance(loaded, type) and issubclass(loaded, BaseTask)):
         raise Refusal(f"{target} is no step (a task class): name the first step of a pipeline.")
-    streams = files or (click.get_text_stream("stdin", "utf-8"),)
+    streams = files or (LINES.convert("-", None, None),)
     progress = Progress()
     if as_json:
         click.echo(json.dumps(asdict(step.create_many(_items(streams, lambda _: None))), indent=2))
@@ -49,7 +50,7 @@ def add(target: str, files: tuple[TextIO, ...], url: str | None, as_json: bool) 
     progress.added(step.__name__, report)
 
 
-def _items(streams: tuple[TextIO, ...], told: Callable[[int], None]) -> Iterator[Any]:
+def _items(streams: tuple[IO[str], ...], told: Callable[[int], None]) -> Iterator[Any]:
     """Ids and (id, data) pairs of all lines; empty lines are passed over."""
     count = 0
     for stream in streams:
