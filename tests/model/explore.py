@@ -81,9 +81,7 @@ class Search:
     def __init__(self, scenario: Scenario, mutant: Mutant | None = None) -> None:
         self.scenario = scenario
         self.space = Space(scenario.configs, scenario.delay, "redrive" in scenario.operators, mutant)
-        self.rules = Rules(
-            scenario.renewals, scenario.kinds, scenario.finishes, scenario.waits, scenario.behind
-        )
+        self.rules = Rules(scenario.renewals, scenario.kinds, scenario.finishes, scenario.waits, scenario.behind)
         self.recovery = Recovery(self.space)
         self.canon = Canon(self.space)
         self._ticked: dict[Worker, Worker] = {}
@@ -146,7 +144,9 @@ class Search:
             return f"{' and '.join(believers)} hold the task at once"
         row = self.space.rows[state.row]
         for worker in state.workers:
-            if worker.believes and row is not None and row.get("lock") == worker.token:
+            # Who forces an older row upon a task that is held takes back renewals too.
+            edited = (0, "edit", "edit") in state.ghost
+            if not edited and worker.believes and row is not None and row.get("lock") == worker.token:
                 left = self.space.lease_left(state.row, worker.step)
                 if left < worker.lease:
                     return f"{worker.token} believes in {worker.lease} more ticks of its lease, the row says {left}"
@@ -188,7 +188,15 @@ class Search:
             result = space.execute(spec, row)
             after, problem = self._land(state, spec, result)
             decided = spec.event in ("redrive", "ignore", "evict")
-            if result.mine and decided and (0, spec.token, spec.event) not in state.ghost:
+            # All redrives here go by one id, as those of one interrupted redrive do: each may find the work of another.
+            who = None if spec.event == "redrive" else spec.token
+            if (
+                result.mine
+                and decided
+                and not any(
+                    number == 0 and event == spec.event and who in (None, token) for number, token, event in state.ghost
+                )
+            ):
                 problem = f"{spec.event} took somebody else's write for its own"
             if result.applied or problem:
                 yield ("arrives", spec, result), after._replace(net=rest), problem
@@ -217,7 +225,7 @@ class Search:
                 elif event == "ignore":
                     wanted = row["status"] in (config.pending_status, config.failed_status)
                 else:
-                    wanted = row["status"] in config.codes and (event == "too_large" or row["lock"] == NOT_LOCKED)
+                    wanted = row["status"] in config.codes and row.get("lock") == NOT_LOCKED
                 if wanted:
                     token = "edit" if event == "edit" else name
                     spec = Spec(event, step, token, -1 if event == "create" else state.row, state.age, 0)
@@ -236,7 +244,7 @@ class Search:
             if any(each[:2] == result.ended[:2] for each in ghost):
                 problem = problem or f"attempt {result.ended[0]} of {result.ended[1]} ended twice"
             ghost = tuple(sorted({*ghost, result.ended}))
-        if spec.event in ("redrive", "ignore", "evict"):
+        if spec.event in ("redrive", "ignore", "evict", "edit"):
             ghost = tuple(sorted({*ghost, (0, spec.token, spec.event)}))
         if spec.event in ("delete", "edit"):  # the outcomes went with the row: nobody can be told of them any more
             ghost = tuple(each for each in ghost if each[0] == 0)

@@ -1,11 +1,9 @@
-"""What is explored: the bounds of ``make test`` (SMALL) and of ``make verify`` (FULL), and the rows they start from."""
+"""What is explored: the bounds of each search, and the rows, odd ones included, where they start."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from statustrack.core import times
-from statustrack.core.config import TrackerConfig
+from statustrack.core.limits import ODD_LEASE_MS
 from statustrack.core.writes import Row
 from tests.model.explore import Scenario
 from tests.model.space import new_row, steps
@@ -13,81 +11,94 @@ from tests.model.words import FOREIGN, LEASE, NOW, NOW_TEXT, TICK
 
 Start = tuple[str, Row | None, int]
 
-FINISHES = ("succeed", "fail", "give_up", "release", "snooze")
-OPERATORS = ("evict", "redrive", "ignore", "delete", "save", "create")
-
-#: Attributes that rows of pynamodb_mate do not have.
-_OURS = dict.fromkeys(("attempt", "lease_until", "foreign_attribute"))
-
-
-def fresh(config: TrackerConfig) -> Start:
-    """A task as ``create`` made it."""
-    return "new", new_row(config), 0
-
-
-def waiting(config: TrackerConfig) -> Start:
-    """Failed, and not to be claimed before the next tick."""
-    ready = NOW // 1000 + TICK // 1000
-    return "failed, ready in a tick", new_row(config, status=config.failed_status, retry=1, ready_at=ready), 0
-
-
-def expiring(config: TrackerConfig) -> Start:
-    """Pending, and retention takes it in a tick."""
-    return "expiring", new_row(config, expire_at=(NOW + TICK) // 1_000_000), 0
-
-
-def failed(config: TrackerConfig, more: Any = None) -> Start:
-    """Failed a tick ago, one failure counted."""
-    text = times.to_text(NOW - TICK)
-    return "failed", new_row(config, status=config.failed_status, retry=1, update_time=text, **(more or {})), 0
-
-
-def ignored(config: TrackerConfig) -> Start:
-    """Ignored a tick ago with all its retries used up."""
-    text = times.to_text(NOW - TICK)
-    row = new_row(config, status=config.ignored_status, retry=config.max_retry, update_time=text)
-    return "ignored", row, 0
-
-
-def foreign(config: TrackerConfig) -> tuple[Start, ...]:
-    """Rows as pynamodb_mate leaves them: no attempt, no lease_until; the lease goes by lock_time."""
-    running = config.in_progress_status
-    over = times.to_text(NOW - (LEASE + 1) * TICK)
-    return (
-        ("pending, of pynamodb_mate", new_row(config, **_OURS), 0),
-        ("held by pynamodb_mate", new_row(config, status=running, lock=FOREIGN, lock_time=NOW_TEXT, **_OURS), LEASE),
-        ("left by pynamodb_mate", new_row(config, status=running, lock=FOREIGN, lock_time=over, **_OURS), 0),
-        (
-            "pending, still locked by pynamodb_mate",
-            new_row(config, status=config.pending_status, lock=FOREIGN, lock_time=NOW_TEXT, **_OURS),
-            LEASE,
-        ),
-    )
-
-
 ONE, TWO = steps(1), steps(2)
-FIRST = ONE[0]
-EDGES = (waiting(FIRST), expiring(FIRST))
-TOLD = (fresh(FIRST), failed(FIRST), ignored(FIRST), ("none", None, 0))
-BOTH = ("heartbeat", "update")
+PENDING, RUNNING, FAILED, SUCCEEDED, IGNORED = ONE[0].codes
+#: One more failure and they are ignored.
+LAST_CHANCE = steps(1, max_retry=1)
+LAST_CHANCE_TWO = steps(2, max_retry=1)
 
-SMALL = (
-    Scenario("2 workers, 1 step", ONE, (fresh(FIRST),), finishes=("succeed", "fail"), renewals=0),
-    Scenario("1 worker, 2 steps", TWO, (fresh(FIRST),), workers=1, finishes=("succeed", "fail"), kinds=BOTH),
-    Scenario("rows that wait or expire", ONE, EDGES, workers=1, finishes=("succeed", "fail")),
-    Scenario("operators", ONE, TOLD, workers=1, finishes=("succeed", "fail"), operators=OPERATORS, operations=1,
-             renewals=0),
-    Scenario("rows of pynamodb_mate", ONE, foreign(FIRST), workers=1, finishes=("succeed", "fail")),
+_MS = NOW // 1000
+_TICK_MS = TICK // 1000
+_LONG_AGO = times.to_text(NOW - (LEASE + 1) * TICK)
+
+NEW: Start = ("new", new_row(ONE[0]), 0)
+ABSENT: Start = ("none", None, 0)
+FAILED_ONCE: Start = ("failed once", new_row(ONE[0], status=FAILED, retry=1, attempt=1), 0)
+
+
+def _row(name: str, holder: int = 0, **attributes: object) -> Start:
+    return name, new_row(ONE[0], **attributes), holder
+
+
+def _foreign(name: str, status: int, **more: object) -> Start:
+    """A row that pynamodb_mate holds: a lock, its time, and nothing that only this library writes."""
+    attributes = {"status": status, "lock": FOREIGN, "lock_time": NOW_TEXT, "attempt": None, **more}
+    return _row(f"held by pynamodb_mate, {name}", LEASE, **attributes)
+
+
+#: A holder that is not ours, and whose lease is alive.
+FOREIGN_HOLDERS: tuple[Start, ...] = (
+    _foreign("pending", PENDING),
+    _foreign("failed", FAILED, retry=1),
+    _foreign("in progress", RUNNING),
+    _foreign("in progress, made by us", RUNNING, attempt=0),
+    _row("pending, edited while it is held", LEASE, lock=FOREIGN, lock_time=_LONG_AGO, lease_until=_MS + LEASE * _TICK_MS),
+)
+
+#: Nobody holds these, whatever it looks like: a worker must be able to take them.
+ODD_ROWS: tuple[Start, ...] = (
+    NEW,
+    _row("without lock and attempt", lock=None, attempt=None),
+    _row("without lock, with the rest of a lease", lock=None, lease_until=_MS + 2 * _TICK_MS, lock_time=NOW_TEXT),
+    _row("free, with the rest of a lease", lease_until=_MS + 2 * _TICK_MS, lock_time=NOW_TEXT),
+    _row("pending, its lease is over, locked just now", lock=FOREIGN, lease_until=_MS, lock_time=NOW_TEXT),
+    _row("pending, its lease ends in a far future", lock=FOREIGN, lease_until=_MS + 2 * ODD_LEASE_MS, lock_time=NOW_TEXT),
+    _row("pending, locked a lease ago", lock=FOREIGN, lock_time=_LONG_AGO),
+    _row("pending, locked nobody knows when", lock=FOREIGN, lock_time=None),
+    _row("in progress, but free", status=RUNNING),
+    _row("in progress, but free, without attempt", status=RUNNING, attempt=None),
+    _row("in progress, without lock", status=RUNNING, lock=None, attempt=None),
+    _row("failed, waiting", status=FAILED, retry=1, attempt=1, ready_at=_MS + 2 * _TICK_MS),
+    _row("failed, done waiting", status=FAILED, retry=1, attempt=1, ready_at=_MS),
+    _row("pending, expires later", expire_at=(_MS + 2 * _TICK_MS) // 1000),
+    _row("pending, expired", expire_at=_MS // 1000),
+    _row("succeeded", status=SUCCEEDED, attempt=1),
+    _row("ignored", status=IGNORED, attempt=2),
+)
+
+#: Every end that a holder can come to.
+ALL_ENDS = ("succeed", "fail", "give_up", "release", "snooze", "give_back", "too_large")
+OPERATORS = ("evict", "redrive", "ignore", "delete", "save", "create", "edit", "too_large")
+
+#: What `make verify` exhausts. Claims are not counted: each worker claims, crashes and comes back as often as it likes.
+EXHAUSTIVE: tuple[Scenario, ...] = (
+    Scenario("three workers, renewing", ONE, (NEW,), workers=3, renewals=1, finishes=("succeed", "fail"), waits=False),
+    Scenario("three workers, late duplicates", LAST_CHANCE, (NEW,), workers=3, renewals=0, finishes=("succeed", "fail"),
+             copies=1, waits=False),
+    Scenario("two steps, renewing", TWO, (NEW,), renewals=1, finishes=("succeed", "fail", "release")),
+    Scenario("two steps, late duplicates", LAST_CHANCE_TWO, (NEW,), renewals=0, finishes=("succeed", "fail"), copies=1,
+             waits=False),
+    Scenario("one step, late duplicates of renewals too", ONE, (FAILED_ONCE,), renewals=1, kinds=("heartbeat",),
+             finishes=("succeed", "fail"), copies=1, waits=False),
+    Scenario("one worker, two late messages at once", ONE, (NEW,), workers=1, renewals=2, kinds=("update",),
+             finishes=("succeed", "fail", "release"), copies=2, delay=3),
+    Scenario("all ends", ONE, (NEW, FAILED_ONCE), renewals=0, finishes=ALL_ENDS),
+    Scenario("odd rows and foreign holders", ONE, ODD_ROWS + FOREIGN_HOLDERS, renewals=0, finishes=("succeed", "fail")),
+    Scenario("operators", ONE, (NEW, FAILED_ONCE, FOREIGN_HOLDERS[1], FOREIGN_HOLDERS[2]), workers=1, renewals=0,
+             finishes=("succeed", "fail"), operators=OPERATORS, operations=2),
+    Scenario("an operator among two workers", ONE, (FAILED_ONCE,), renewals=1, finishes=("succeed", "fail"),
+             operators=("evict", "ignore", "delete"), operations=1),
 )  # fmt: skip
 
-FULL = (
-    Scenario("2 workers, 1 step, a late message", ONE, (fresh(FIRST),), finishes=("succeed", "fail"), copies=1),
-    Scenario("2 workers, 1 step, all ends", ONE, (fresh(FIRST), *EDGES), kinds=BOTH, finishes=FINISHES),
-    Scenario("2 workers, 2 steps", TWO, (fresh(FIRST),), finishes=("succeed", "fail"), renewals=1),
-    Scenario("3 workers, 1 step", ONE, (fresh(FIRST),), workers=3, renewals=0, finishes=("succeed", "fail")),
-    Scenario("2 workers, 1 step, operators", ONE, TOLD, renewals=0, finishes=("succeed", "fail"), operators=OPERATORS,
-             operations=1),
-    Scenario("1 worker, 2 steps, all ends", TWO, (fresh(FIRST),), workers=1, finishes=FINISHES, kinds=BOTH, copies=2,
-             delay=3),
-    Scenario("2 workers, 1 step, rows of pynamodb_mate", ONE, foreign(FIRST), finishes=("succeed", "fail")),
+#: What `make test` exhausts.
+SMALL: tuple[Scenario, ...] = (
+    Scenario("three workers, one chance", LAST_CHANCE, (NEW,), workers=3, renewals=0, finishes=("succeed", "fail"),
+             waits=False),
+    Scenario("two steps", LAST_CHANCE_TWO, (NEW,), renewals=0, finishes=("succeed", "fail")),
+    Scenario("one worker, a late duplicate", ONE, (NEW,), workers=1, renewals=1, kinds=("heartbeat", "update"),
+             finishes=("succeed", "fail"), copies=1),
+    Scenario("odd rows and foreign holders", ONE, ODD_ROWS + FOREIGN_HOLDERS, workers=1, renewals=0,
+             finishes=("succeed", "fail")),
+    Scenario("an operator", ONE, (NEW, FAILED_ONCE, FOREIGN_HOLDERS[1]), workers=1, renewals=0, finishes=("succeed", "fail"),
+             operators=OPERATORS, operations=1),
 )  # fmt: skip

@@ -64,7 +64,7 @@ class Space:
         # lease for lock_time; a redrive compares update_time with its begin.
         oldest = NOW - self.delay * TICK
         for name, unit in (("lease_until", 1000), ("ready_at", 1000), ("expire_at", 1_000_000)):
-            if name in row:
+            if name in row and row[name] < (NOW + 99 * TICK) // unit:  # what is set to a far future stays there
                 row[name] = max(row[name] - back // unit, oldest // unit)
         held = row.get("lock") not in (None, NOT_LOCKED)
         if "lock_time" in row:
