@@ -30,7 +30,7 @@ layers: $(VENV)/.dev ## who may import whom
 	$(VENV)/bin/lint-imports --no-logo
 
 verify: $(VENV)/.dev ## the lifecycle, exhausted: every interleaving within stated bounds (minutes)
-	$(PY) -m tests.model.run $(ARGS)
+	$(PY) -m tests.modelcheck.run $(ARGS)
 
 matrix: ## the tests on each Python from 3.10 to 3.13 found here, against the built wheel
 	@PYTHON="$(PYTHON)" .ci/matrix $(ARGS)

@@ -610,11 +610,17 @@ def delete(key: str, *, attempt: int | None = None, forced: bool = False) -> Wri
     return Write("delete", key, guard, kind="delete")
 
 
-def save(row: Row, *, attempt: int, forced: bool = False) -> Write:
-    """The whole row is replaced, unknown attributes included. ``attempt`` is the one that the caller read: it may not
-    have moved on, and nobody may hold the task (unless forced)."""
+def save(row: Row, *, attempt: int, status: int | None = None, forced: bool = False) -> Write:
+    """The whole row is replaced, unknown attributes included. ``attempt`` and ``status`` (None: never read) are those
+    that
+    the caller read: they may not have moved on, and nobody may hold the task (unless forced). The attempt alone does
+    not
+    do: an outcome that was recorded after the row was read leaves it as it is, and would be undone."""
     same = Clause(
         "attempt as observed, or no such key", (Comparison("key", "absent"), *_same_number("attempt", attempt).any_of)
     )
     guard: Guard = (same,) if forced else (same, _UNLOCKED)
+    if status is not None and not forced:
+        unmoved = (Comparison("key", "absent"), *_same("status", status).any_of)
+        guard += (Clause("status as observed, or no such key", unmoved),)
     return Write("save", row["key"], guard, set=row, kind="put", mine=lambda current: current == row)

@@ -36,6 +36,7 @@ class ExecutionContext(Generic[T]):
         self.task: T = task
         self.outcome: str | None = None  #: once ended: succeeded, failed, ignored, released, snoozed, lost or unknown
         self._hold = hold
+        hold.attempt = task.attempt
         self._config = config
         self._pending: dict[str, Any] = {}
         self._extra: Extra | None = None
@@ -159,7 +160,15 @@ class ExecutionContext(Generic[T]):
             boot, wall = hold.engine.clock.boot(), hold.engine.clock.wall()
             now = hold.engine.now()
             until = hold.next_until(now)
-            write = lifecycle.update(self._config, hold.key, token=hold.token, now=now, until_ms=until, changes=changes)
+            write = lifecycle.update(
+                self._config,
+                hold.key,
+                token=hold.token,
+                now=now,
+                until_ms=until,
+                changes=changes,
+                attempt=hold.attempt,
+            )
             outcome = hold.engine.apply(hold.table, [write])[0]
             if isinstance(outcome, Applied):
                 hold.sent(until, boot, wall)

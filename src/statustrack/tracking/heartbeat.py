@@ -27,9 +27,24 @@ class Hold:
     """
 
     __slots__ = (
-        "boot_sent", "config", "due", "engine", "key", "lease_ms", "lock", "margin_ms", "on_lost", "released",
-        "renewed_at", "table", "token", "until_ms", "wall_sent", "why_lost",
-    )  # fmt: skip
+        "attempt",
+        "boot_sent",
+        "config",
+        "due",
+        "engine",
+        "key",
+        "lease_ms",
+        "lock",
+        "margin_ms",
+        "on_lost",
+        "released",
+        "renewed_at",
+        "table",
+        "token",
+        "until_ms",
+        "wall_sent",
+        "why_lost",
+    )
 
     def __init__(self, engine: Engine, table: str, config: TrackerConfig, key: str, token: str, lease_ms: int) -> None:
         self.engine = engine
@@ -40,6 +55,7 @@ class Hold:
         self.lease_ms = lease_ms
         self.margin_ms = engine.margin_ms(lease_ms)
         self.lock = threading.Lock()  # one renewal or update at a time: their lease ends must grow in the order sent
+        self.attempt: int | None = None  # known once the claim has returned its row
         self.until_ms = 0
         self.boot_sent = 0
         self.wall_sent = 0
@@ -88,7 +104,10 @@ class Hold:
         boot, wall = self.engine.clock.boot(), self.engine.clock.wall()
         now = self.engine.now()
         until = self.next_until(now)
-        return lifecycle.heartbeat(self.config, self.key, token=self.token, now=now, until_ms=until), until, boot, wall
+        write = lifecycle.heartbeat(
+            self.config, self.key, token=self.token, now=now, until_ms=until, attempt=self.attempt
+        )
+        return write, until, boot, wall
 
     def note(self, outcome: Any, until: int, boot: int, wall: int) -> None:
         """What came of a heartbeat."""

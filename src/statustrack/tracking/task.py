@@ -94,6 +94,8 @@ class BaseTask(QueryVerbs, BulkVerbs, OperatorVerbs, AsyncTwins, HandlerVerb, At
         self._decoded: dict[str, Any] = {}
         self._engine: Engine | None = None
         self._table = ""
+        self._read_status: int | None = None
+        self._whole = True
         for name, value in attributes.items():
             setattr(self, name, value)
 
@@ -110,6 +112,8 @@ class BaseTask(QueryVerbs, BulkVerbs, OperatorVerbs, AsyncTwins, HandlerVerb, At
     def _from_row(cls: type[T], row: Row, engine: Engine | None, table: str) -> T:
         task = cls.__new__(cls)
         task._row, task._decoded, task._engine, task._table = row, {}, engine, table
+        task._read_status = row.get("status") if engine is not None else None
+        task._whole = True
         return task
 
     @classmethod
@@ -120,7 +124,9 @@ class BaseTask(QueryVerbs, BulkVerbs, OperatorVerbs, AsyncTwins, HandlerVerb, At
         status = cls._config().status_of_value(row.get("value"))
         if status is not None:
             kept["status"] = status
-        return cls._from_row(kept, engine, table)
+        task = cls._from_row(kept, engine, table)
+        task._whole = False
+        return task
 
     @classmethod
     def _config(cls) -> TrackerConfig:
@@ -143,12 +149,14 @@ class BaseTask(QueryVerbs, BulkVerbs, OperatorVerbs, AsyncTwins, HandlerVerb, At
     def _take(self, row: Row) -> None:
         self._row = row
         self._decoded = {}
+        self._read_status, self._whole = row.get("status"), True
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"row": self._stored()}
+        return {"row": self._stored(), "read_status": self._read_status, "whole": self._whole}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self._row, self._decoded, self._engine, self._table = state["row"], {}, None, ""
+        self._read_status, self._whole = state["read_status"], state["whole"]
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, BaseTask) and type(other) is type(self) and other._stored() == self._stored()
@@ -374,7 +382,11 @@ class BaseTask(QueryVerbs, BulkVerbs, OperatorVerbs, AsyncTwins, HandlerVerb, At
         engine, table = cls._engine_and_table()
         key = cls.make_key(task_id, _use_case_id)
         row = engine.get(table, [key], consistent_read, attributes_to_get).get(key)
-        return None if row is None else cls._from_row(row, engine, table)
+        if row is None:
+            return None
+        task = cls._from_row(row, engine, table)
+        task._whole = attributes_to_get is None
+        return task
 
     @classmethod
     def get(cls: type[T], task_id: str) -> T:
@@ -396,7 +408,14 @@ class BaseTask(QueryVerbs, BulkVerbs, OperatorVerbs, AsyncTwins, HandlerVerb, At
     # --- whole-item writes -------------------------------------------------------------------------------------------
 
     def _save_write(self, forced: bool = False) -> Write:
-        return lifecycle.save(self._stored(), attempt=int(self._row.get("attempt") or 0), forced=forced)
+        if not self._whole:
+            raise ConfigError(
+                f"save of {self.key!r}: this task carries a part of its attributes only (it comes from a listing, "
+                f"or from "
+                "attributes_to_get), and would replace all of them. Call refresh() first."
+            )
+        attempt = int(self._row.get("attempt") or 0)
+        return lifecycle.save(self._stored(), attempt=attempt, status=self._read_status, forced=forced)
 
     def save(self, *, force: bool = False) -> None:
         """Put the whole item, as pynamodb does: what is stored is replaced by this object, attributes we do not know

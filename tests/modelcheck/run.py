@@ -1,4 +1,4 @@
-"""``python -m tests.model.run``: explores the bounds of ``make verify``, then mutants, then seeded random walks.
+"""``python -m tests.modelcheck.run``: explores the bounds of ``make verify``, then mutants, then seeded random walks.
 
 Exit status 1 when an invariant broke or a mutant survived that is not explained.
 """
@@ -12,10 +12,10 @@ import sys
 import time
 from typing import Any
 
-from tests.model import mutants, scenarios
-from tests.model.explore import Report, Scenario, Search, told
-from tests.model.scenarios import FINISHES, FIRST, OPERATORS
-from tests.model.space import steps
+from tests.modelcheck import mutants, scenarios
+from tests.modelcheck.explore import Report, Scenario, Search, told
+from tests.modelcheck.scenarios import FINISHES, FIRST, OPERATORS
+from tests.modelcheck.space import steps
 
 MOST_SECONDS = 110.0
 WALKS = Scenario(
@@ -104,7 +104,7 @@ def show_mutants(verdicts: Any, traces: bool) -> int:
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs it all."""
-    parser = argparse.ArgumentParser(prog="python -m tests.model.run", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.modelcheck.run", description=__doc__)
     parser.add_argument("--seconds", type=float, default=MOST_SECONDS, help="CPU seconds for each scenario")
     parser.add_argument("--mutant-seconds", type=float, default=8.0, help="CPU seconds for each mutant")
     parser.add_argument("--walk-seconds", type=float, default=20.0, help="CPU seconds for each seed's random walks")

@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from tests.model.explore import Scenario, Search
-from tests.model.scenarios import EDGES, FIRST, ONE, OPERATORS, TOLD, TWO, foreign, fresh
-from tests.model.words import Mutant
+from tests.modelcheck.explore import Scenario, Search
+from tests.modelcheck.scenarios import EDGES, FIRST, ONE, OPERATORS, TOLD, TWO, failed, foreign, fresh, locked
+from tests.modelcheck.words import Mutant
 
 WORKS = ("succeed", "fail")
 EVENTS = (
@@ -55,7 +55,7 @@ def targets(event: str) -> tuple[Scenario, ...]:
     alone = Scenario("1 worker, late messages", ONE, (fresh(FIRST),), workers=1, finishes=own or WORKS, copies=2,
                      kinds=kinds)  # fmt: skip
     if event in (*OPERATORS, "too_large", "evict"):
-        rows = (*TOLD, *foreign(FIRST))
+        rows = (*TOLD, *foreign(FIRST), *locked(FIRST))
         one = Scenario(f"{event}, 1 worker", ONE, rows, workers=1, finishes=WORKS, operators=(event,), operations=1,
                        renewals=0)  # fmt: skip
         twice = Scenario(f"{event} twice, 1 worker", ONE, rows, workers=1, finishes=WORKS, operators=(event,),
@@ -63,15 +63,24 @@ def targets(event: str) -> tuple[Scenario, ...]:
         several = tuple(dict.fromkeys((event, "evict", "redrive", "ignore", "create", "delete")))
         odd = Scenario(f"{event} beside all others", ONE, rows, workers=1, finishes=WORKS, renewals=0, operations=2,
                        operators=several)  # fmt: skip
-        return one, twice, odd
+        others_do = tuple(dict.fromkeys((event, "redrive", "ignore", "evict", "save", "delete", "create", "mate")))
+        nobody = Scenario(f"{event} and other operators, no worker", ONE, rows, workers=0, finishes=WORKS, renewals=0,
+                          operations=2, operators=others_do)  # fmt: skip
+        fails = Scenario(f"{event}, 1 worker that fails", ONE, (fresh(FIRST), failed(FIRST)), workers=1, renewals=0,
+                         finishes=("fail",), operators=(event,), operations=1)  # fmt: skip
+        return nobody, fails, one, twice, odd
     edited = Scenario("1 worker, somebody edits", ONE, (fresh(FIRST),), workers=1, finishes=own or WORKS, copies=1,
                       kinds=kinds, operators=("edit", "evict"), operations=1)  # fmt: skip
+    # Somebody takes the task from a holder, and a worker of pynamodb_mate, which counts no attempt, takes it on.
+    mate = Scenario("1 worker, evicted, then pynamodb_mate", ONE, (fresh(FIRST),), workers=1, finishes=own or WORKS,
+                    kinds=kinds, renewals=int(event in kinds), operators=("evict", "mate"), operations=2,
+                    copies=int(event in ("claim", "take_over")))  # fmt: skip
     return {
         "claim": (others, edges, pair, two, edited),
-        "take_over": (others, pair, renewing, edited, two),
+        "take_over": (others, mate, pair, renewing, edited, two),
         "late_result": (edited, pair, Scenario("late results of a deleted task", ONE, (fresh(FIRST),), workers=2,
                         finishes=("succeed",), renewals=0, operators=("delete", "evict"), operations=2)),
-    }.get(event, (others, alone, pair, renewing, edited, two))  # fmt: skip
+    }.get(event, (others, mate, alone, pair, renewing, edited, two))  # fmt: skip
 
 
 def mutants_of(events: Iterable[str] = EVENTS, alternatives: bool = False) -> list[Mutant]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from tests.model import mutants
-from tests.model.explore import Scenario, Search
-from tests.model.scenarios import SMALL
-from tests.model.words import Mutant
+from tests.modelcheck import mutants
+from tests.modelcheck.explore import Scenario, Search
+from tests.modelcheck.scenarios import SMALL
+from tests.modelcheck.words import Mutant
+
+MINE = "the lock token is mine"
 
 
 @pytest.mark.parametrize("scenario", SMALL, ids=[each.name for each in SMALL])
@@ -21,9 +23,15 @@ def test_every_state_within_small_bounds_is_sound(scenario: Scenario) -> None:
 @pytest.mark.parametrize(
     "mutant",
     [
+        Mutant("create", "no such key"),
         Mutant("claim", "the status can be claimed"),
         Mutant("claim", "ready_at has passed"),
-        Mutant("take_over", "lease_until as observed"),
+        Mutant("heartbeat", MINE),
+        Mutant("succeed", MINE),
+        Mutant("fail", MINE),
+        Mutant("redrive", "nobody holds it"),
+        Mutant("delete", "nobody holds it"),
+        Mutant("save", "nobody holds it"),
     ],
     ids=mutants.name,
 )

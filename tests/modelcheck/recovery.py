@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from statustrack.core.lifecycle import lease_is_over
-from tests.model.space import Space
-from tests.model.words import NOW, Spec
+from tests.modelcheck.space import Space
+from tests.modelcheck.words import NOW, Spec
 
 #: A worker whose handler works, one whose handler always fails, and one that every attempt kills.
 HANDLERS = ("works", "fails", "kills")

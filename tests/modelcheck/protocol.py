@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from statustrack.core.lifecycle import lease_is_over
-from tests.model.space import Space
-from tests.model.words import LEASE, LOSSES, NOW, Result, Spec
+from tests.modelcheck.space import Space
+from tests.modelcheck.words import LEASE, LOSSES, NOW, Result, Spec
 
 IDLE, WAIT, HOLD, SAW = range(4)
 
@@ -62,9 +62,7 @@ def sends(space: Space, rules: Rules, slot: int, me: Worker) -> Iterator[Worker]
             yield me._replace(phase=WAIT, request=Spec(finish, me.step, me.token, me.held, 0, age))
 
 
-def reply(
-    space: Space, rules: Rules, slot: int, me: Worker, result: Result
-) -> tuple[Worker, str | None]:
+def reply(space: Space, rules: Rules, slot: int, me: Worker, result: Result) -> tuple[Worker, str | None]:
     """What a worker makes of the answer to its request, and the outcome that it was told, if any."""
     spec = me.request
     assert spec is not None

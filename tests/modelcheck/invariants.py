@@ -10,10 +10,10 @@ from statustrack.core.config import TrackerConfig
 from statustrack.core.limits import ATTEMPTS_KEPT, LATE_RESULTS_KEPT
 from statustrack.core.record import NOT_LOCKED, attempts_of, errors_of, lease_end_ms, notes_of
 from statustrack.core.writes import Row, Write
-from tests.model.words import NOW, TICK, Spec
+from tests.modelcheck.words import NOW, TICK, Spec
 
 if TYPE_CHECKING:
-    from tests.model.space import Space
+    from tests.modelcheck.space import Space
 
 #: Events that only the holder may carry out, and what they leave behind.
 HOLDERS = ("heartbeat", "update", "succeed", "fail", "give_up", "release", "snooze", "give_back")
@@ -21,7 +21,7 @@ ENDS = ("succeed", "fail", "give_up", "release", "snooze", "give_back")
 LOGGED = {"fail": "error", "give_up": "error", "take_over": "lost", "evict": "lost", "too_large": "too_large"}
 OPERATORS = ("redrive", "ignore", "delete", "save")
 #: The events that replace the row or are forced: what they do to the user's attributes is the caller's business.
-REPLACING = ("create", "delete", "save", "edit")
+REPLACING = ("create", "delete", "save", "edit", "mate")
 
 _VERSION = re.compile(r'^\{"(.{1,8})":(\d+)\}$')
 
@@ -66,7 +66,7 @@ def changes(
     bad: list[str] = []
     if event == "create":
         return ["create overwrote a task"] if old is not None else []
-    if event == "edit":
+    if event in ("edit", "mate"):
         return bad
     if old is None:
         if event not in ("save", "delete"):
@@ -96,6 +96,8 @@ def changes(
         assert observed is not None
         if (old.get("lock"), old.get("status")) != (observed.get("lock"), observed.get("status")):
             bad.append(f"{event} was decided on another holder or status")
+        if event != "too_large" and old.get("lease_until") != observed.get("lease_until"):
+            bad.append(f"{event} was decided on an older lease")
     if event in ("claim", "take_over"):
         _check_claim(config, event, token, old, new, now, sent, slack_ms, bad)
     if event == "update":

@@ -10,9 +10,9 @@ import json
 from typing import Any, NamedTuple
 
 from statustrack.core.payload import encode
-from tests.model.protocol import Worker
-from tests.model.space import Space
-from tests.model.words import Spec
+from tests.modelcheck.protocol import Worker
+from tests.modelcheck.space import Space
+from tests.modelcheck.words import Spec
 
 
 class Fact(NamedTuple):
