@@ -167,8 +167,8 @@ class Source:
             return
         self._turn = random.randrange(len(self.partitions))
         partition = self.partitions[self._turn]
-        if partition.since is not None and partition.head:
-            return  # only what is new is left to read
+        if partition.since is not None:
+            return
         oldest = self.engine.page(self.table, partition.name, limit=1).rows
         newest = self.engine.page(self.table, partition.name, limit=1, newest_first=True).rows
         if not oldest or not newest:
@@ -177,7 +177,8 @@ class Source:
             first, last = times.from_text(oldest[0]["update_time"]), times.from_text(newest[0]["update_time"])
         except ValueError:
             return
-        partition.begin(times.to_text(first + int((last - first) * random.random())), now)
+        partition.begin(None, now)
+        partition.after = Cursor(times.to_text(first + int((last - first) * random.random())), "")
         partition.head = False
 
     # --- reading -----------------------------------------------------------------------------------------------------
