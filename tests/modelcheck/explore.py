@@ -13,7 +13,7 @@ from tests.modelcheck.canon import Canon
 from tests.modelcheck.protocol import IDLE, WAIT, Rules, Worker
 from tests.modelcheck.recovery import Recovery
 from tests.modelcheck.space import Space
-from tests.modelcheck.words import FINISHES, FOREIGN, LEASE, LOSSES, Mutant, Result, Spec
+from tests.modelcheck.words import FINISHES, FOREIGN, LEASE, LOSSES, MATE, Mutant, Result, Spec
 
 
 class Scenario(NamedTuple):
@@ -252,7 +252,7 @@ class Search:
             ghost = tuple(each for each in ghost if each[0] == 0)
         lock = (self.space.rows[state.row] or {}).get("lock")
         if (
-            lock == FOREIGN
+            lock in (FOREIGN, MATE)
             and state.foreign
             and spec.event not in ("late_result", "edit", "evict", "too_large", "mate")
         ):

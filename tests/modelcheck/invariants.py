@@ -174,7 +174,7 @@ def _check_claim(
         return
     if new["lock"] != token:
         bad.append(f"{event} did not make its sender the holder")
-    if old.get("ready_at", 0) > now // 1000:
+    if event == "claim" and old.get("ready_at", 0) > now // 1000:  # in progress, it is left over by who knows none
         bad.append(f"{event} before ready_at")
     # Storage may delete a task that has expired at any time; a message on its way cannot know that.
     if "expire_at" in old and old["expire_at"] <= sent // 1_000_000:

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from tests.modelcheck.explore import Scenario, Search
-from tests.modelcheck.scenarios import EDGES, FIRST, ONE, OPERATORS, TOLD, TWO, failed, foreign, fresh, locked
+from tests.modelcheck.scenarios import EDGES, FIRST, ONE, OPERATORS, TOLD, TWO, crowded, failed, foreign, fresh, locked
+from tests.modelcheck.space import steps
 from tests.modelcheck.words import Mutant
 
 WORKS = ("succeed", "fail")
@@ -68,19 +69,35 @@ def targets(event: str) -> tuple[Scenario, ...]:
                           operations=2, operators=others_do)  # fmt: skip
         fails = Scenario(f"{event}, 1 worker that fails", ONE, (fresh(FIRST), failed(FIRST)), workers=1, renewals=0,
                          finishes=("fail",), operators=(event,), operations=1)  # fmt: skip
-        return nobody, fails, one, twice, odd
+        behind = fails._replace(
+            name=f"{event}, 1 worker whose clock is behind", behind=1, configs=steps(1, max_retry=3)
+        )
+        held = Scenario(f"{event} of what somebody edits", ONE, foreign(FIRST), workers=0, renewals=0, finishes=WORKS,
+                        operators=(event, "edit"), operations=2)  # fmt: skip
+        two = Scenario(f"{event} and ignore", ONE, (failed(FIRST),), workers=0, renewals=0, finishes=WORKS,
+                       operators=tuple(dict.fromkeys((event, "ignore"))), operations=2)  # fmt: skip
+        again = Scenario(f"{event}, evict and pynamodb_mate", ONE, foreign(FIRST)[2:3], workers=0, renewals=0,
+                         finishes=WORKS, operators=tuple(dict.fromkeys((event, "evict", "mate"))), operations=3,
+                         )  # fmt: skip
+        return two, held, again, behind, nobody, fails, one, twice, odd
     edited = Scenario("1 worker, somebody edits", ONE, (fresh(FIRST),), workers=1, finishes=own or WORKS, copies=1,
                       kinds=kinds, operators=("edit", "evict"), operations=1)  # fmt: skip
     # Somebody takes the task from a holder, and a worker of pynamodb_mate, which counts no attempt, takes it on.
+    beats = Scenario("1 worker, late renewals", ONE, (fresh(FIRST),), workers=1, finishes=("succeed",), copies=1,
+                     kinds=kinds, renewals=2)  # fmt: skip
+    left = Scenario("left by pynamodb_mate, evicted, claimed by another", ONE, foreign(FIRST), workers=1, renewals=0,
+                    finishes=("succeed",), operators=("evict", "mate"), operations=2)  # fmt: skip
+    full = Scenario("1 worker, evicted, late results full", ONE, (crowded(FIRST),), workers=1, renewals=0,
+                    finishes=("succeed",), operators=("evict",), operations=1)  # fmt: skip
     mate = Scenario("1 worker, evicted, then pynamodb_mate", ONE, (fresh(FIRST),), workers=1, finishes=own or WORKS,
                     kinds=kinds, renewals=int(event in kinds), operators=("evict", "mate"), operations=2,
                     copies=int(event in ("claim", "take_over")))  # fmt: skip
     return {
         "claim": (others, edges, pair, two, edited),
-        "take_over": (others, mate, pair, renewing, edited, two),
-        "late_result": (edited, pair, Scenario("late results of a deleted task", ONE, (fresh(FIRST),), workers=2,
+        "take_over": (others, left, mate, pair, renewing, edited, two),
+        "late_result": (full, edited, pair, Scenario("late results of a deleted task", ONE, (fresh(FIRST),), workers=2,
                         finishes=("succeed",), renewals=0, operators=("delete", "evict"), operations=2)),
-    }.get(event, (others, mate, alone, pair, renewing, edited, two))  # fmt: skip
+    }.get(event, (others, mate, beats, alone, pair, renewing, edited, two))  # fmt: skip
 
 
 def mutants_of(events: Iterable[str] = EVENTS, alternatives: bool = False) -> list[Mutant]:
@@ -113,4 +130,12 @@ def judge(mutant: Mutant, most_seconds: float = 8.0, scenarios: Sequence[Scenari
 
 
 #: Mutants that no trace can kill, and why: the clause is kept for what it says, or as a second line of defence.
-EQUIVALENT: dict[tuple[str, str], str] = {}
+EQUIVALENT: dict[tuple[str, str], str] = {
+    (
+        "redrive",
+        "status as observed",
+    ): "with the attempt as observed and nobody holding it, only another operator can have "
+    "changed the status, and that write's update_time is not before the redrive began; the clause is for operators "
+    "whose "
+    "clocks are apart",
+}

@@ -62,7 +62,17 @@ def foreign(config: TrackerConfig) -> tuple[Start, ...]:
             new_row(config, status=config.pending_status, lock=FOREIGN, lock_time=NOW_TEXT, **_OURS),
             LEASE,
         ),
+        (
+            "pending, edited while it is held",
+            new_row(config, lock=FOREIGN, lock_time=over, lease_until=NOW // 1000 + LEASE * TICK // 1000),
+            LEASE,
+        ),
     )
+
+
+def crowded(config: TrackerConfig) -> Start:
+    """As many late results as are kept."""
+    return "with 4 late results", new_row(config, late_results=frozenset(("xa", "xb", "xc", "xd"))), 0
 
 
 def locked(config: TrackerConfig) -> tuple[Start, ...]:

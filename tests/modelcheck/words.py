@@ -12,6 +12,8 @@ TICK = 1_000_000
 LEASE = 2  #: ticks
 NOW_TEXT = times.to_text(NOW)
 KEY = "job____1"
+#: The lock of a worker of pynamodb_mate that claims during the search; FOREIGN is one that was there before.
+MATE = "foreign1"
 FOREIGN = "foreign0"  #: the lock of a worker that runs pynamodb_mate
 FAILURE = from_reason("error", "boom")
 
