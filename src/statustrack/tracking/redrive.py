@@ -28,6 +28,7 @@ from statustrack.core.explain import Explanation
 from statustrack.core.record import NOT_LOCKED, lease_end_ms
 from statustrack.core.writes import Row, Write
 from statustrack.engines.protocol import Applied, Engine, Refused, Unknown
+from statustrack.tracking import wakeup
 from statustrack.tracking.arguments import limit_of, status_codes
 from statustrack.tracking.directory import directory_of
 from statustrack.tracking.identity import operator_name
@@ -108,6 +109,7 @@ class OperatorVerbs:
             _redrive_chunk(cls, engine, table, chunk, started, who or operator_name(), why, report)
         if not dry_run:
             log(logging.INFO, "redrive", config.use_case_id, id=report.redrive_id, redriven=report.redriven, why=why)
+            wakeup.tell()
         return report
 
     @classmethod

@@ -12,11 +12,13 @@ from statustrack.worker.jobs import Job, Work
 from statustrack.worker.places import Place
 from statustrack.worker.threads import Threads
 
-#: As many tasks are held unstarted as are finished in this time.
-AHEAD_SECONDS = 0.05
+#: As many tasks are held unstarted as are finished in this time, or while the storage takes and gives so many times.
+AHEAD_SECONDS, AHEAD_EXCHANGES = 0.05, 4
 #: The rate of a step is looked at so often.
 RATE_SECONDS = 0.02
 FIRST_POLL_SECONDS = 0.01
+#: Claims in one request of one step, whatever there is room for.
+MOST_CLAIMS = 250
 #: A suspect waits so long for the process to have nothing else in hand; then nothing else is claimed until it has run.
 SUSPECT_SECONDS = 30.0
 #: So long one suspect after the other is run alone, and then so long other tasks have their turn.
@@ -37,6 +39,7 @@ class Intake:
         self.alone: Work | None = None  #: the suspect that runs now
         self._threads = threads
         self._concurrency = concurrency
+        self.ahead_seconds = AHEAD_SECONDS
         self._batch = batch
         self._pause = FIRST_POLL_SECONDS
         self._longest_pause = max(place.longest_pause for place in places.values())
@@ -81,15 +84,21 @@ class Intake:
             self._pause = FIRST_POLL_SECONDS
         return claims
 
+    def exchanged(self, seconds: float) -> None:
+        """A request with claims and outcomes took so long."""
+        self.ahead_seconds = max(AHEAD_SECONDS, min(AHEAD_EXCHANGES * seconds, 1.0))
+
     def _most(self, job: Job, place: Place) -> int:
         """How many tasks of one step may be claimed at once."""
         # Many in one request are one transaction, or four requests side by side.
-        quick = job.rate * AHEAD_SECONDS >= self._batch
+        quick = job.rate * self.ahead_seconds >= self._batch
         most = max(self._batch, min(place.engine.batch, 100) if quick else self._batch)
         if quick and place.engine.parallel_reads:
             most = 4 * self._batch
+        if job.handler.is_async:  # all of them begin at once: nothing is held for later
+            most = max(most, min(self.room(True), MOST_CLAIMS))
         if job.handler.max_concurrency is not None:
-            most = min(most, job.handler.max_concurrency + int(job.rate * AHEAD_SECONDS) - job.held)
+            most = min(most, job.handler.max_concurrency + int(job.rate * self.ahead_seconds) - job.held)
         return most
 
     def room(self, is_async: bool) -> int:
@@ -99,7 +108,7 @@ class Intake:
             return max(0, self._concurrency - held)
         hands = self._concurrency - len(self._threads.stuck)
         rate = sum(job.rate for job in self.jobs if not job.handler.is_async)
-        ahead = min(int(rate * AHEAD_SECONDS), 4 * self._batch)
+        ahead = min(int(rate * self.ahead_seconds), 4 * self._batch)
         return max(0, hands + ahead - held) if hands > 0 else 0
 
     def _rate(self, now: float) -> None:

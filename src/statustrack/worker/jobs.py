@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from statustrack.core import lifecycle
 from statustrack.core.config import TrackerConfig
 from statustrack.core.errors import ConfigError
+from statustrack.core.payload import encode_data
 from statustrack.engines.protocol import Engine
 from statustrack.tracking import claiming
 from statustrack.tracking.context import ExecutionContext
@@ -53,6 +55,7 @@ class Job:
         self.parked: deque[Work] = deque()
         self.children: Any = None  #: the processes of a process handler
         if handler.kind == "process":
+            check_importable(step, "kind='process'")
             from statustrack.worker.processes import Children
 
             self.children = Children(self)
@@ -77,7 +80,8 @@ class Work(ExecutionContext[Any]):
     def merge(self, returned: Any) -> None:
         """Take what the handler returned."""
         if type(returned) is dict or isinstance(returned, dict):
-            self.set_data({**self.data, **returned})
+            # Also when the lease is lost: what the handler found is then kept as the late result.
+            self._pending["data"] = encode_data({**self.data, **returned})
         elif returned is not None:
             raise TypeError(
                 f"the handler of {self.job.step.__name__} returned {type(returned).__name__}: it must return a dict "
@@ -128,3 +132,18 @@ def exit_error(error: BaseException) -> BaseException:
     wrapped.__cause__ = error
     wrapped.__traceback__ = error.__traceback__
     return wrapped
+
+
+def check_importable(step: type[BaseTask], what: str) -> None:
+    """Another process must find the step, and its handler, by importing its module."""
+    found: Any = sys.modules.get(step.__module__)
+    for part in step.__qualname__.split("."):
+        found = getattr(found, part, None)
+    main_module = sys.modules["__main__"]
+    in_session = step.__module__ == "__main__" and not hasattr(main_module, "__file__")
+    if found is not step or in_session:
+        where = "in an interactive session" if in_session else f"where {step.__module__} has no such name"
+        raise ConfigError(
+            f"{what} needs steps that another process can import: {step.__qualname__} was defined {where}. Put "
+            "it at the top level of a module."
+        )

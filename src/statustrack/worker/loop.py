@@ -11,7 +11,7 @@ from statustrack.core.errors import StorageError
 from statustrack.core.writes import Write
 from statustrack.engines.protocol import Unknown
 from statustrack.tracking import wakeup
-from statustrack.tracking.ending import plan_release, plan_timeout
+from statustrack.tracking.ending import plan_timeout
 from statustrack.tracking.heartbeat import let_go
 from statustrack.tracking.trace import log
 from statustrack.worker.claims import Claims
@@ -118,9 +118,9 @@ class Loop:
             work = done.popleft()
             work.job.finished += 1
             if work.outcome is not None or not self.place_of[id(work.job)].outcomes.add(work):
-                self._over(work)  # recorded already, or nothing is left to record
+                self.over(work)  # recorded already, or nothing is left to record
 
-    def _over(self, work: Work) -> None:
+    def over(self, work: Work) -> None:
         """The attempt is over: it is not ours any more."""
         job, key = work.job, work._hold.key
         self.held.discard(work)
@@ -147,10 +147,10 @@ class Loop:
                     self.report.timed_out += 1
                     log(logging.WARNING, "timed_out", work._hold.key, seconds=seconds, handler=job.handler.name[1])
                     work.plan = plan_timeout(work, seconds, WORKER_RETRY_DELAY_SECONDS)
-                    self._cut_off(work, f"it took longer than its {seconds:g} s")
+                    self.cut_off(work, f"it took longer than its {seconds:g} s")
         self._collect()
 
-    def _cut_off(self, work: Work, why: str) -> None:
+    def cut_off(self, work: Work, why: str) -> None:
         """The attempt has been given up: stop what runs, as far as it can be stopped."""
         work._hold.why_lost = why  # for ctx.check(); the lease itself is ours until the outcome is recorded
         if work.runner is not None:
@@ -167,9 +167,11 @@ class Loop:
             writes += each.writes
         began = monotonic()
         outcomes = place.apply(writes)
-        self._linger = min(max(LINGER_SECONDS, monotonic() - began), LONGEST_LINGER_SECONDS)
+        took = monotonic() - began
+        self._linger = min(max(LINGER_SECONDS, took), LONGEST_LINGER_SECONDS)
+        self.intake.exchanged(took)
         for work in place.outcomes.settle(works, outcomes[: len(works)]):
-            self._over(work)
+            self.over(work)
         at = len(works)
         for each in claims:
             each.settle(outcomes[at : at + len(each.keys)])
@@ -270,37 +272,6 @@ class Loop:
         if seconds > 0 and not (self.intake.fresh or (awake_on == _ANY and self.done)):  # it came before we lay down
             self.bell.wait(seconds)
         self._awake_on = _NOTHING
-
-    # --- the end -----------------------------------------------------------------------------------------------------
-
-    def give_back_waiting(self) -> None:
-        """Give back what was claimed and not begun."""
-        taken: list[Work] = []
-        while self.threads.queue:
-            try:
-                taken.append(self.threads.queue.popleft())
-            except IndexError:  # a thread was quicker
-                break
-        for job in self.jobs:
-            with job.gate:
-                taken += job.parked
-                job.parked.clear()
-        waiting = [work for work in taken if work.abandon()]
-        for place in self.places:
-            works = [work for work in waiting if self.place_of[id(work.job)] is place]
-            for work in works:
-                let_go(work._hold)
-                self._over(work)
-            self.report.claimed -= len(works)
-            if works:
-                place.give_back(works)
-
-    def release_running(self, why: str) -> None:
-        """Give back what still runs, uncounted; what runs is stopped as far as it can be."""
-        for work in list(self.held):
-            if work.abandon():
-                work.plan = plan_release(work)
-                self._cut_off(work, why)
 
 
 def _follows(before: Job, after: Job) -> bool:

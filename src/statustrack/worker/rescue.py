@@ -20,7 +20,10 @@ from statustrack.worker.jobs import Job
 from statustrack.worker.report import Report
 from statustrack.worker.source import DIRECTORY_SECONDS
 
-SLICE = 100
+#: The first look is small: many workers may start at once, and none knows yet how many they are.
+FIRST_SLICE, SLICE = 25, 100
+#: A circle takes so many leases for each worker: a little more than one, so that together they read less than one.
+LEASES = 1.25
 #: Small partitions cost little: they are looked at more often than once per lease.
 OFTEN = 4.0
 FEW = 250
@@ -42,6 +45,7 @@ class Rescue:
         self._workers: set[str] = set()
         self._last_rows = 0
         self._looked: dict[str, int] = {}
+        self._slice = FIRST_SLICE
 
     def slice(self) -> list[str]:
         """Look at one slice; the keys of the tasks that were taken from dead workers and are claimable now."""
@@ -53,12 +57,13 @@ class Rescue:
         slack = engine.slack_ms(job.config.lease_ms)
         # Only a task that was claimed at least a lease ago can have a lease that is over (others are found later).
         until = times.to_text(now - (job.config.lease_ms + slack) * 1000)
-        page = engine.page(job.table, self._names[self._partition], limit=SLICE, after=self._after, until=until)
+        page = engine.page(job.table, self._names[self._partition], limit=self._slice, after=self._after, until=until)
         rows = page.rows
         self._rows += len(rows)
         for row in rows:
             if row.get("worker"):
                 self._workers.add(row["worker"])
+        self._slice = SLICE
         over = self._over(rows, now, slack)
         rescued = self._take(over) if over else []
         self._after = page.after
@@ -94,8 +99,8 @@ class Rescue:
         lease = self.job.config.lease_ms / 1000
         rows = max(self._last_rows, self._rows)
         rivals = max(self.rivals, len(self._workers - {worker_name()}))
-        pause = lease * (rivals + 1) / max(1, len(self._names), -(-rows // SLICE))
-        if rows < FEW:
+        pause = LEASES * lease * (rivals + 1) / max(1, len(self._names), -(-rows // SLICE))
+        if rows < FEW and self._after is None:
             pause = min(pause, lease) / OFTEN
         self.next_at = monotonic() + pause * (0.5 + random.random())
 

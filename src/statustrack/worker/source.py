@@ -13,9 +13,10 @@ from time import monotonic
 from statustrack.core import lifecycle, times
 from statustrack.core.config import TrackerConfig
 from statustrack.core.writes import Row
-from statustrack.engines.protocol import Cursor, Engine
+from statustrack.engines.protocol import Engine
 from statustrack.tracking.directory import directory_of
 from statustrack.tracking.identity import worker_name
+from statustrack.worker.partition import SMALLEST_PAGE, Partition
 
 #: How old the copy of the directory may be that says over how many shards a status is spread.
 DIRECTORY_SECONDS = 30.0
@@ -28,31 +29,13 @@ REMEMBERED = 100_000
 HINTS = 1000
 #: How long a worker that was quicker counts as a rival.
 RIVAL_SECONDS = 30.0
+#: How often a worker in a crowd looks who the others are.
+MEET_SECONDS = 0.5
 #: How long tasks of a rival's part are left to it, once our own part is done.
 PATIENCE_SECONDS = 0.3
-SMALLEST_PAGE, LARGEST_PAGE = 50, 1000
-
-
-class Partition:
-    """How far one partition of the status index has been read."""
-
-    __slots__ = ("after", "done", "head", "name", "page", "read_to", "rewalk", "since", "until")
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.page = SMALLEST_PAGE
-        self.rewalk = 0.0
-        self.since: str | None = None  #: rows before it are known
-        self.read_to = 0  #: when the walk under way began
-        self.begin(None, 0)
-
-    def begin(self, since: str | None, now: int) -> None:
-        """Walk from here to the end."""
-        self.since = since
-        self.after: Cursor | None = None
-        self.head = True  #: whether this walk passes over all that it should
-        self.done = False
-        self.read_to = now
+#: A walk is repeated after so long for each row that it has passed over (in backoff, say, within the overlap).
+POLL_SECONDS_PER_ROW, LONGEST_POLL_SECONDS = 0.0002, 2.0
+LARGEST_PAGE = 1000
 
 
 class Source:
@@ -67,8 +50,10 @@ class Source:
         self._choosy = False  # whether we take our own part of the tasks only
         self._again = False  # whether tasks were left to rivals: the next walk goes over the same rows
         self._own_at = 0.0
+        self._meet_at = 0.0
         self._own = 0  # how many of our own part this walk has seen
         self._me = worker_name()
+        self._ahead = 3 if engine.parallel_reads else 1  # where a page is a request, it may be for more than one batch
         self.left = 0  #: tasks that this walk has left to rivals
         self.taboo: set[str] = set()  #: keys that are not to be claimed with others (suspects)
         self._turn = 0
@@ -82,8 +67,9 @@ class Source:
     # --- asked by the worker -----------------------------------------------------------------------------------------
 
     def hint(self, key: str) -> None:
-        """This task has just become claimable (its step before has succeeded here, say)."""
-        if len(self._hints) < HINTS:
+        """This task has just become claimable (its step before has succeeded here, say). What is in a rival's part is
+        left to the rival, who finds it by reading."""
+        if len(self._hints) < HINTS and not (self._choosy and self.rivals and not self._is_own(key)):
             self._hints.append(key)
 
     def take(self, most: int, now: int) -> list[str]:
@@ -126,7 +112,7 @@ class Source:
         """Look for what is new: each partition that was read to its end is read again, from a little before then."""
         self._refresh_directory(now)
         for each in self.partitions:
-            if each.done:
+            if each.done and monotonic() >= each.poll_at:
                 if monotonic() >= each.rewalk or (self._forgotten and self._forgotten <= now // 1000):
                     each.rewalk = monotonic() + REWALK_SECONDS * (0.5 + random.random())
                     each.begin(None, now)
@@ -163,12 +149,12 @@ class Source:
         """Rivals work at the same place: go on at a random one, and take our own part of the tasks first."""
         self._found.clear()
         self._choosy = True
-        if not self.partitions:
-            return
+        self._refresh_directory(now)
+        self._meet_rivals()
         self._turn = random.randrange(len(self.partitions))
         partition = self.partitions[self._turn]
-        if partition.since is not None:
-            return
+        if partition.since is not None and partition.head:
+            return  # only what is new is left to read
         oldest = self.engine.page(self.table, partition.name, limit=1).rows
         newest = self.engine.page(self.table, partition.name, limit=1, newest_first=True).rows
         if not oldest or not newest:
@@ -177,9 +163,20 @@ class Source:
             first, last = times.from_text(oldest[0]["update_time"]), times.from_text(newest[0]["update_time"])
         except ValueError:
             return
-        partition.begin(None, now)
-        partition.after = Cursor(times.to_text(first + int((last - first) * random.random())), "")
+        partition.begin(times.to_text(first + int((last - first) * random.random())), now)
         partition.head = False
+
+    def _meet_rivals(self) -> None:
+        """Who holds tasks of this step just now."""
+        if monotonic() < self._meet_at:
+            return
+        self._meet_at = monotonic() + MEET_SECONDS
+        code = self.config.in_progress_status
+        shards = directory_of(self.engine, self.table).read(DIRECTORY_SECONDS).shards(self.config.use_case_id, code)
+        name = self.config.partition(code, random.randint(1, max(1, shards)))
+        for row in self.engine.page(self.table, name, limit=SMALLEST_PAGE, newest_first=True).rows:
+            if row.get("worker") not in (None, self._me):
+                self.rivals[row["worker"]] = monotonic()
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
@@ -234,7 +231,7 @@ class Source:
 
     def _page(self, partition: Partition, wanted: int, now: int) -> None:
         choosy = self._choosy and bool(self.rivals)
-        limit = max(partition.page, wanted * (len(self.rivals) + 1) if choosy else wanted)
+        limit = max(partition.page, wanted * (len(self.rivals) + 1) if choosy else wanted * self._ahead)
         page = self.engine.page(
             self.table, partition.name, limit=min(LARGEST_PAGE, limit), after=partition.after, since=partition.since
         )
@@ -254,9 +251,11 @@ class Source:
         # Where most rows wait, larger pages pass over them in fewer requests.
         partition.page = LARGEST_PAGE if fresh * 4 < len(page.rows) else SMALLEST_PAGE
         partition.after = page.after
+        partition.rows += len(page.rows)
         if page.after is None:
             if partition.head:
                 partition.done = True
+                partition.poll_at = monotonic() + min(LONGEST_POLL_SECONDS, partition.rows * POLL_SECONDS_PER_ROW)
                 if not partition.rewalk:
                     partition.rewalk = monotonic() + REWALK_SECONDS * (0.5 + random.random())
             else:

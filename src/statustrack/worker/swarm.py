@@ -14,9 +14,10 @@ from multiprocessing.connection import Connection, wait
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from statustrack.core.errors import ConfigError, StatusTrackError
+from statustrack.core.errors import StatusTrackError
 from statustrack.tracking import location
 from statustrack.tracking.trace import log
+from statustrack.worker.jobs import check_importable
 from statustrack.worker.report import Report, merged
 
 if TYPE_CHECKING:
@@ -68,12 +69,8 @@ class Swarm:
     """The parent of ``processes`` workers."""
 
     def __init__(self, worker: Worker, until_idle: bool, max_wait: float | None) -> None:
-        main_module = sys.modules["__main__"]
-        if any(step.__module__ == "__main__" for step in worker.steps) and not hasattr(main_module, "__file__"):
-            raise ConfigError(
-                "processes > 1 needs steps that another process can import: these were defined in an interactive "
-                "session. Put them into a module, or use processes=1."
-            )
+        for step in worker.steps:
+            check_importable(step, "processes > 1")
         self._worker = worker
         forced = location._forced[-1].url if location._forced else None
         self._settings = {
@@ -208,6 +205,7 @@ def main(settings: dict[str, Any], pipe: Connection) -> None:
         if settings["engine"]:
             location.use_engine(settings["engine"])
         worker = Worker(*settings["steps"], **settings["options"])
+        worker._has_siblings = True
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal reaches all; the parent tells us
         signal.signal(signal.SIGTERM, lambda *_: worker._signalled("SIGTERM"))
         threading.Thread(target=_obey, args=(worker, pipe), name="statustrack-parent", daemon=True).start()

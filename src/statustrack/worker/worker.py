@@ -18,9 +18,8 @@ from statustrack.worker.jobs import Job
 from statustrack.worker.loop import Loop
 from statustrack.worker.pipeline import check_sources, steps_of
 from statustrack.worker.report import Report
+from statustrack.worker.shutdown import finish
 
-#: After the grace, so long the worker tries to have what it gave back recorded.
-RELEASE_SECONDS = 5.0
 #: How often ``on_progress`` is called.
 NOTE_SECONDS = 0.5
 
@@ -58,7 +57,7 @@ class Worker:
         self._loop: Loop | None = None
         self._swarm: Any = None
         self._running = False
-        self._observer: Callable[[Report], None] | None = None
+        self._has_siblings = False  # others begin at the same moment with the same tasks: not at their head, then
 
     def __repr__(self) -> str:
         return f"Worker({', '.join(step.__name__ for step in self.steps)}, concurrency={self.concurrency})"
@@ -110,7 +109,7 @@ class Worker:
         loop = asyncio.get_running_loop()
         done: asyncio.Future[Report] = loop.create_future()
 
-        def finish(report: Report | None, error: BaseException | None) -> None:
+        def settle(report: Report | None, error: BaseException | None) -> None:
             if not done.done():
                 if error is not None:
                     done.set_exception(error)
@@ -124,7 +123,7 @@ class Worker:
                 report = self._run(until_idle, max_wait, Coroutines(loop), on_progress)
             except BaseException as error:
                 failed = error
-            loop.call_soon_threadsafe(finish, report, failed)
+            loop.call_soon_threadsafe(settle, report, failed)
 
         threading.Thread(target=work, name="statustrack-worker", daemon=True).start()
         cancelled: asyncio.CancelledError | None = None
@@ -183,6 +182,9 @@ class Worker:
             check_sources(self.steps)
             engines = {id(job.engine): job.engine for job in jobs}
             before = {key: engine.meter.requests for key, engine in engines.items()}
+            if self._has_siblings:
+                for job in jobs:
+                    job.source.jump(job.engine.now())
             self._loop = loop = Loop(jobs, self.concurrency, self.batch, report, coroutines)
             log(logging.INFO, "worker_started", ", ".join(step.__name__ for step in self.steps))
 
@@ -200,7 +202,7 @@ class Worker:
                         next_note = monotonic() + NOTE_SECONDS
                         note()
                         on_progress(report)
-                self._finish(loop)
+                finish(loop, self.grace_seconds, lambda: self._release_now)
             finally:
                 loop.close()
                 coroutines.close()
@@ -213,23 +215,6 @@ class Worker:
         finally:
             self._running = False
             self._stop_wanted, self._release_now = "", False
-
-    def _finish(self, loop: Loop) -> None:
-        """Claim nothing more; give back what has not begun; wait for what runs, then give that back too."""
-        loop.stopping = True
-        loop.give_back_waiting()
-        until = monotonic() + self.grace_seconds
-        released = False
-        while loop.held:
-            if not released and (self._release_now or monotonic() >= until):
-                loop.release_running("the worker was told to stop")
-                released = True
-                until = monotonic() + RELEASE_SECONDS
-            elif released and monotonic() >= until:
-                log(logging.ERROR, "release_unconfirmed", next(iter(loop.held))._hold.key, tasks=len(loop.held))
-                self.report.unknown += len(loop.held)
-                break
-            loop.turn(until)
 
 
 def _whole(name: str, value: Any, least: int, most: int) -> int:
