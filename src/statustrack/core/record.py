@@ -133,6 +133,15 @@ def outcome_of(row: Row, token: str, attempt: int | None = None) -> Attempt | No
     return None
 
 
+def last_was_lost(row: Row) -> bool:
+    """Whether the last ended attempt was lost: the task may have killed its worker, and is a suspect."""
+    text = row.get("attempts")
+    if not isinstance(text, str) or '"lost"' not in text:  # nearly all tasks, and no JSON is read for them
+        return False
+    ended = attempts_of(row)
+    return bool(ended) and ended[-1].outcome == "lost"
+
+
 def recorded_outcome(row: Row, token: str, attempt: int | None = None) -> Attempt | None:
     """The outcome that the holder of this token recorded itself; None where others ended its attempt as lost or
     evicted."""

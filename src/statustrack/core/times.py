@@ -10,9 +10,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 EPOCH_TEXT = "1970-01-01T00:00:00.000000+0000"
 
 MICROS = 1_000_000
-#: The years 0001 to 9999 as microseconds: what the text format can hold.
+#: The year 0001 in microseconds: the earliest that the text format can hold.
 EARLIEST = -62_135_596_800 * MICROS
-LATEST = 253_402_300_799 * MICROS + 999_999
 
 #: The text of seconds seen lately: formatting one costs more than all the rest of a write.
 _seconds: dict[int, str] = {}

@@ -170,12 +170,6 @@ def holds(guard: Guard, row: Row | None) -> bool:
     return all(any(compare(each, row) for each in clause.any_of) for clause in guard)
 
 
-def failing(guard: Guard, row: Row | None) -> list[str]:
-    """The names of the clauses that do not hold."""
-    row = row or {}
-    return [clause.name for clause in guard if not any(compare(each, row) for each in clause.any_of)]
-
-
 def apply(write: Write, row: Row | None) -> Row | None:
     """The row after the write, its guard taken as fulfilled: the reference that every engine must agree with."""
     if write.kind == "delete":

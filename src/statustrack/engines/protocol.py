@@ -48,6 +48,11 @@ class ExtraFailed(NamedTuple):
     error: Exception
 
 
+def trouble(outcome: Unknown | Rejected) -> object:
+    """What is the matter with a write that was neither applied nor refused, for messages."""
+    return outcome.cause if isinstance(outcome, Unknown) else outcome.reason
+
+
 Outcome = Applied | Refused | Unknown | Rejected
 TogetherOutcome = Applied | Refused | Unknown | Rejected | ExtraFailed
 

@@ -18,9 +18,9 @@ from statustrack.core import lifecycle
 from statustrack.core.config import DIRECTORY_KEY
 from statustrack.core.errors import ConfigError, StorageError, StorageUnavailableError, TaskChangedError
 from statustrack.core.payload import encode_data
-from statustrack.core.record import attempts_of, new_row
+from statustrack.core.record import last_was_lost, new_row
 from statustrack.core.writes import Row, Write
-from statustrack.engines.protocol import Applied, Engine, Outcome, Refused, Unknown
+from statustrack.engines.protocol import Applied, Engine, Refused, Rejected, Unknown, trouble
 from statustrack.tracking import claiming, wakeup
 from statustrack.tracking.arguments import limit_of
 from statustrack.tracking.context import ExecutionContext
@@ -151,7 +151,7 @@ def _new_row(cls: type[Any], item: Any, engine: Engine) -> tuple[str, Row]:
 
 
 def _create_chunk(engine: Engine, table: str, chunk: list[Write], ids: list[str], report: CreateReport) -> None:
-    failed: Outcome | None = None
+    failed: Unknown | Rejected | None = None
     for task_id, outcome in zip(ids, engine.apply(table, chunk), strict=True):
         if isinstance(outcome, Applied):
             report.created += 1
@@ -162,7 +162,7 @@ def _create_chunk(engine: Engine, table: str, chunk: list[Write], ids: list[str]
             failed = outcome
     wakeup.tell()
     if failed is not None:
-        cause = failed.cause if isinstance(failed, Unknown) else getattr(failed, "reason", failed)
+        cause = trouble(failed)
         raise StorageUnavailableError(
             f"create_many: not all tasks were confirmed ({cause}); {report.created} created and {report.existing} "
             f"existing so far. "
@@ -264,30 +264,31 @@ def _claim_batch(
     config = cls.config
     alone = [task.key for task in tasks if task.status == config.in_progress_status]
     keys = [task.key for task in tasks if task.status != config.in_progress_status]
+    if not keys:
+        return [], alone, 0
     now = engine.now()
     boot, wall = engine.clock.boot(), engine.clock.wall()
-    slack = engine.slack_ms(config.lease_ms)
-    holds: list[Hold] = []
-    writes: list[Write] = []
-    for key in keys:
-        hold = Hold(engine, table, config, key, new_token(), lease_ms)
+    holds = [Hold(engine, table, config, key, new_token(), lease_ms) for key in keys]
+    for hold in holds:
         hold.sent(now // 1000 + lease_ms, boot, wall)
-        holds.append(hold)
-        writes.append(
-            lifecycle.claim(
-                config, key, token=hold.token, worker=worker_name(), now=now, slack_ms=slack, lease_ms=lease_ms
-            )
-        )
+    writes = lifecycle.claims(
+        config,
+        keys,
+        [hold.token for hold in holds],
+        worker=worker_name(),
+        now=now,
+        slack_ms=engine.slack_ms(config.lease_ms),
+        lease_ms=lease_ms,
+        statuses=lifecycle.claimable(config),
+    )
     contexts: list[ClaimedContext[T]] = []
     refused = 0
-    outcomes = engine.apply(table, writes) if writes else []
     back: list[Row] = []
-    for hold, outcome in zip(holds, outcomes, strict=True):
+    for hold, outcome in zip(holds, engine.apply(table, writes), strict=True):
         if isinstance(outcome, Applied):
-            ended = attempts_of(outcome.row)
             if hold.left_ms() <= 0:
                 back.append(outcome.row)
-            elif len(keys) > 1 and ended and ended[-1].outcome == "lost":
+            elif len(keys) > 1 and last_was_lost(outcome.row):
                 back.append(outcome.row)  # a suspect: alone, later
                 alone.append(hold.key)
             else:
@@ -361,7 +362,7 @@ class BatchWrite:
             if isinstance(outcome, Refused):
                 self._refused.append((write.event, write.key, outcome.current))
             elif not isinstance(outcome, Applied):
-                cause = outcome.cause if isinstance(outcome, Unknown) else outcome.reason
+                cause = trouble(outcome)
                 raise StorageUnavailableError(
                     f"batch_write: {write.event} of {write.key!r} was not confirmed: {cause}."
                 )
@@ -400,7 +401,7 @@ def _delete_by_prefix(cls: type[BaseTask], prefix: str, forced: bool) -> int:
             elif isinstance(outcome, Refused):
                 held += 1
             else:
-                cause = outcome.cause if isinstance(outcome, Unknown) else outcome.reason
+                cause = trouble(outcome)
                 raise StorageUnavailableError(
                     f"deleting: {write.key!r} was not confirmed: {cause}. {deleted} were deleted; call again."
                 )

@@ -73,7 +73,6 @@ class Claim:
         self.key = key
         self.lease_ms = lease_ms
         self.statuses = statuses
-        self.hold: Hold | None = None
 
     def take(self) -> tuple[Hold, Row] | Row | None:
         """The hold and the row; or the row as a refusal found it; or None when there is no such row.
@@ -153,7 +152,7 @@ class Claim:
                 log(logging.WARNING, "take_over", self.key, attempt=row.get("attempt"), retry=row.get("retry"))
             return hold, row
         if isinstance(outcome, Rejected):
-            return self._end_too_large(outcome.reason)
+            return self.end_too_large(outcome.reason)
         assert not isinstance(outcome, Refused)
         self._release_doubtful(token)
         raise StorageUnavailableError(
@@ -171,7 +170,7 @@ class Claim:
         with contextlib.suppress(StorageError):
             self.engine.apply(self.table, [lifecycle.give_back(self.config, row, now=self.engine.now())])
 
-    def _end_too_large(self, reason: str) -> Row | None:
+    def end_too_large(self, reason: str) -> Row | None:
         """The row is so large that not even a claim fits: it ends as ignored with the reason."""
         row = self.engine.get(self.table, [self.key]).get(self.key)
         if row is None:

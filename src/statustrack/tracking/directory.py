@@ -10,7 +10,7 @@ from collections.abc import Callable
 from statustrack.core import directory as core
 from statustrack.core.config import DEFAULT_SEP, DIRECTORY_KEY, RESERVED_USE_CASE, TrackerConfig
 from statustrack.core.errors import StorageUnavailableError
-from statustrack.engines.protocol import Applied, Engine, Refused, Unknown
+from statustrack.engines.protocol import Applied, Engine, Refused, trouble
 
 logger = logging.getLogger("statustrack")
 
@@ -162,7 +162,7 @@ class TableDirectory:
             if isinstance(outcome, Applied):
                 break
             if not isinstance(outcome, Refused):
-                cause = outcome.cause if isinstance(outcome, Unknown) else outcome.reason
+                cause = trouble(outcome)
         else:
             raise StorageUnavailableError(f"the directory of table {self.table!r} could not be written: {cause}")
         self._copy, self._copied_at = directory, self.engine.clock.boot()

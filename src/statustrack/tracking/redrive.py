@@ -27,7 +27,7 @@ from statustrack.core.errors import (
 from statustrack.core.explain import Explanation
 from statustrack.core.record import NOT_LOCKED, lease_end_ms
 from statustrack.core.writes import Row, Write
-from statustrack.engines.protocol import Applied, Engine, Refused, Unknown
+from statustrack.engines.protocol import Applied, Engine, Refused, trouble
 from statustrack.tracking import wakeup
 from statustrack.tracking.arguments import limit_of, status_codes
 from statustrack.tracking.directory import directory_of
@@ -235,7 +235,7 @@ def _redrive_chunk(
         elif isinstance(outcome, Refused):
             report.changed_meanwhile += 1
         else:
-            cause = outcome.cause if isinstance(outcome, Unknown) else outcome.reason
+            cause = trouble(outcome)
             raise StorageUnavailableError(
                 f"redrive {report.redrive_id}: {row['key']!r} was not confirmed: {cause}. {report.redriven} were "
                 f"redriven; "
@@ -259,7 +259,7 @@ def _apply(cls: type[T], verb: str, write: Write, engine: Engine, table: str) ->
         return cls._from_row(outcome.row, engine, table)
     if isinstance(outcome, Refused):
         raise _refused(cls, verb, outcome.current or {"key": write.key}, engine, table, "it changed meanwhile")
-    cause = outcome.cause if isinstance(outcome, Unknown) else outcome.reason
+    cause = trouble(outcome)
     raise StorageUnavailableError(
         f"{verb} of {write.key!r} was not confirmed: {cause}. Look at the task, and try again."
     )

@@ -19,7 +19,16 @@ from statustrack.core.errors import (
     TaskExecutionError,
     TaskIsNotInitializedError,
 )
-from statustrack.core.record import ATTRIBUTES, NOT_LOCKED, attempts_of, fence_of, lease_end_ms, new_row, notes_of
+from statustrack.core.record import (
+    ATTRIBUTES,
+    INDEX_ATTRIBUTES,
+    NOT_LOCKED,
+    attempts_of,
+    fence_of,
+    lease_end_ms,
+    new_row,
+    notes_of,
+)
 from statustrack.core.record import Attempt as EndedAttempt
 from statustrack.core.sharding import shard_of
 from statustrack.core.writes import Row, Write
@@ -550,18 +559,7 @@ class BaseTask(QueryVerbs, BulkVerbs, OperatorVerbs, AsyncTwins, HandlerVerb, At
 
 #: Shown by ``to_dict`` also when the row lacks them, as the original's model has defaults for them.
 _ALWAYS = ("create_time", "update_time", "retry", "lock", "lock_time", "data", "errors")
-_INDEXED = (
-    "key",
-    "value",
-    "update_time",
-    "create_time",
-    "retry",
-    "attempt",
-    "ready_at",
-    "start_time",
-    "worker",
-    "error_group",
-)
+_INDEXED = ("key", "value", "update_time", *INDEX_ATTRIBUTES)
 
 
 def _changed(cls: type[T], verb: str, key: str, current: Row | None, engine: Engine, table: str) -> TaskChangedError:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from statustrack.core import lifecycle
 from statustrack.core.errors import StorageError
+from statustrack.core.record import last_was_lost
 from statustrack.core.writes import Write
 from statustrack.engines.protocol import Applied, Outcome, Refused, Rejected, Unknown
 from statustrack.tracking.claiming import Claim
@@ -67,8 +68,7 @@ class Claims:
                 if late:
                     self.back.append(lifecycle.give_back(config, row, now=engine.now()))
                     continue
-                attempts = row.get("attempts")
-                suspect = attempts is not None and last_was_lost(attempts)
+                suspect = last_was_lost(row)
                 if suspect and not self.alone:
                     self.back.append(lifecycle.give_back(config, row, now=engine.now()))
                     self.suspects.append(key)
@@ -93,18 +93,10 @@ class Claims:
         return self.refused > max(1, CROWDED * len(self.keys))
 
 
-def last_was_lost(attempts: str) -> bool:
-    """Whether the last ended attempt in this text was lost: the task may have killed its worker."""
-    if '"lost"' not in attempts:
-        return False
-    at = attempts.rfind("[")
-    return '"lost"' in attempts[at:]
-
-
 def end_too_large(job: Job, key: str, reason: str) -> None:
     """The row is so large that not even a claim fits: it ends as ignored with the reason."""
     claim = Claim(job.engine, job.table, job.config, key, job.lease_ms, job.statuses)
     try:
-        claim._end_too_large(reason)
+        claim.end_too_large(reason)
     except StorageError as error:
         log(logging.ERROR, "too_large", key, cause=str(error))
