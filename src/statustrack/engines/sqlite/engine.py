@@ -145,20 +145,13 @@ class SqliteEngine:
         pool = self._pool
         self.meter.count("apply")
         try:
-            patience = pool.begin_turn()
+            connection, patience = pool.begin_write(statements.table)
         except StorageUnavailableError as error:
             return [Unknown(error)] * len(writes)
         try:
-            try:
-                connection = pool.take(statements.table)
-            except StorageUnavailableError as error:
-                return [Unknown(error)] * len(writes)
-            try:
-                return in_one_transaction(pool, connection.raw, statements, writes, patience)
-            finally:
-                pool.give(connection)
+            return in_one_transaction(pool, connection.raw, statements, writes, patience)
         finally:
-            pool.lock.release()
+            pool.end_write(connection)
 
     def check_together(self, table: str, key: str, extra: Extra) -> None:
         if extra.transact and not extra.sql:
