@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import uuid
 
 _pid = 0
 _worker = ""
@@ -15,7 +14,7 @@ def worker_name() -> str:
     pid = os.getpid()
     if pid != _pid:
         host = _host()[:24] or "host"
-        _worker, _pid = f"{host}:{pid}:{uuid.uuid4().hex[:8]}", pid
+        _worker, _pid = f"{host}:{pid}:{new_token()[:8]}", pid
     return _worker
 
 

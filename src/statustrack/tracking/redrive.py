@@ -7,7 +7,6 @@ from __future__ import annotations
 # else inherits from them.
 # mypy: disable-error-code="misc"
 import logging
-import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
@@ -31,7 +30,7 @@ from statustrack.engines.protocol import Applied, Engine, Refused, trouble
 from statustrack.tracking import wakeup
 from statustrack.tracking.arguments import limit_of, status_codes
 from statustrack.tracking.directory import directory_of
-from statustrack.tracking.identity import operator_name
+from statustrack.tracking.identity import new_token, operator_name
 from statustrack.tracking.trace import log
 
 if TYPE_CHECKING:
@@ -96,7 +95,7 @@ class OperatorVerbs:
             raise ConfigError(f"redrive: status {wrong} of {cls.__name__} is neither failed nor ignored.")
         engine, table = cls._engine_and_table()
         directory_of(engine, table).ensure(config, cls.__name__)
-        report = RedriveReport(redrive_id or uuid.uuid4().hex[:12])
+        report = RedriveReport(redrive_id or new_token()[:12])
         started = engine.now()
         rows = _matching(cls, engine, table, ids, codes, since, until, group, text, report.redrive_id)
         if (most := limit_of(limit)) is not None:
