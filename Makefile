@@ -23,8 +23,9 @@ test: lint types layers ## everything that must pass: style, types, layers, all 
 lint: $(VENV)/.dev ## style and likely mistakes
 	$(PY) -m ruff check .
 
-types: $(VENV)/.dev ## mypy --strict
-	$(PY) -m mypy --strict src
+types: $(VENV)/.dev ## mypy --strict; the examples with pyright too
+	$(PY) -m mypy --strict
+	$(PY) -m pyright --pythonpath $(PY) --warnings
 
 layers: $(VENV)/.dev ## who may import whom
 	$(VENV)/bin/lint-imports --no-logo

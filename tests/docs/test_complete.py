@@ -62,6 +62,10 @@ def test_the_guide_shows_every_example(path: Path) -> None:
     assert any(f"{{literalinclude}} ../../examples/{path.name}\n" in text for text in pages)
 
 
+def test_the_guide_shows_the_notebook() -> None:
+    assert "examples/seed.ipynb" in read("guide/notebook.md") and "(notebook.md)" in read("guide/index.md")
+
+
 def test_every_default_that_differs_is_named() -> None:
     for method, argument in DEFAULTS:
         pattern = rf"{method.removeprefix('BaseTask.')}\([a-z_=.]*{argument}="
