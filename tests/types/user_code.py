@@ -68,6 +68,9 @@ async def awaits() -> None:
     assert_type(await Invoice.aget_one_or_none("a"), Invoice | None)
     async with Invoice.start("a") as ctx:
         assert_type(ctx.task, Invoice)
+    async for claimed in Invoice.aclaim_many():
+        async with claimed:
+            assert_type(claimed.task, Invoice)
     async for task in Invoice.aquery_by_status("failed"):
         assert_type(task, Invoice)
     assert_type(await Invoice.aquery_for_unfinished().many(3), list[Invoice])
