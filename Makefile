@@ -17,7 +17,7 @@ help: ## list these commands
 demo: $(VENV)/.demo ## real documents through a tracked two-step job, a worker killed on the way
 	@$(VENV)/bin/statustrack demo $(ARGS)
 
-test: lint types layers ## everything that must pass: style, types, layers, all tests
+test: lint types layers docs ## everything that must pass: style, types, layers, documentation, all tests
 	$(PY) -m pytest -n 2 $(ARGS)
 
 lint: $(VENV)/.dev ## style and likely mistakes
