@@ -5,11 +5,12 @@ PYTHON ?= python3
 ARGS   ?=
 VENV   := .venv
 PY     := $(VENV)/bin/python
+BENCH  := .venv-bench
 PIP    := $(PY) -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint types layers verify matrix docs clean
+.PHONY: help demo test lint types layers verify matrix docs bench clean
 
 help: ## list these commands
 	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -39,8 +40,11 @@ matrix: ## the tests on each Python from 3.10 to 3.13 found here, against the bu
 docs: $(VENV)/.docs ## this documentation as a web site, in build/docs; a warning is an error
 	$(PY) -m sphinx --fail-on-warning --keep-going --quiet -d .cache/docs docs build/docs
 
+bench: $(BENCH)/.made ## the benchmarks, beside their peers; writes docs/benchmarks.md (a quarter of an hour)
+	$(BENCH)/bin/python -m bench.run $(ARGS)
+
 clean: ## remove the environment, the caches and what was built
-	rm -rf $(VENV) .cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf $(VENV) $(BENCH) .cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The environment. It is installed as editable, so that the source is what runs; a stamp says what is in it,
@@ -66,4 +70,10 @@ $(VENV)/.dev: pyproject.toml | $(VENV)/.made
 $(VENV)/.docs: pyproject.toml | $(VENV)/.made
 	@echo "Installing what the documentation is built with into $(VENV) (once)"
 	@$(PIP) -e '.[docs]'
+	@touch $@
+
+$(BENCH)/.made: bench/requirements.txt pyproject.toml
+	@echo "Making $(BENCH) with what the benchmarks compare (once)"
+	@$(PYTHON) -m venv $(BENCH)
+	@$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check -r bench/requirements.txt -e .
 	@touch $@
