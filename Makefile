@@ -24,8 +24,9 @@ test: lint types layers docs ## everything that must pass: style, types, layers,
 lint: $(VENV)/.dev ## style and likely mistakes
 	$(PY) -m ruff check .
 
-types: $(VENV)/.dev ## mypy --strict; the examples with pyright too
-	$(PY) -m mypy --strict
+types: $(VENV)/.dev ## mypy --strict, as on Linux, macOS and Windows; the examples with pyright too
+	@for platform in linux darwin win32; do echo "mypy --strict on $$platform"; \
+	    $(PY) -m mypy --strict --platform $$platform --cache-dir .mypy_cache/$$platform || exit 1; done
 	$(PY) -m pyright --pythonpath $(PY) --warnings
 
 layers: $(VENV)/.dev ## who may import whom

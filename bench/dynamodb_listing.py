@@ -34,7 +34,7 @@ def client_of(endpoint: str) -> Any:
 
 
 def fill(client: Any, step: Any, tasks: int) -> None:
-    """Copies of one finished and one failed task, as the peer itself has written them: many of one, 1,000 of another."""
+    """Copies of two tasks that the peer itself wrote: 1,000 of one that failed, the rest of one that succeeded."""
     table = step.Meta.table_name
     samples = []
     for name, broken in (("finished", False), ("failed", True)):

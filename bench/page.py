@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,13 +17,13 @@ RESULTS = ROOT / "bench" / "results.json"
 PAGE = ROOT / "docs" / "benchmarks.md"
 PLOT = "images/benchmarks.svg"
 
-#: What each SQLite peer stores and does for a task, where it is not the same as ours.
+#: What each SQLite peer does for a task.
 NOTES = {
-    "raw": "two transactions written by hand, same table and indexes: the bound",
-    "statustrack": "",
-    "huey": "its result is stored; no lease, no query by status",
-    "persist-queue": "no lease, no query by status",
-    "litequeue": "set to FULL by us; no lease that ends",
+    "raw": "two transactions by hand on the same table and indexes: the bound",
+    "statustrack": "lease, history, query by status",
+    "huey": "dequeued, executed, its result stored; no lease, no query by status",
+    "persist-queue": "taken and acknowledged; no lease, no query by status",
+    "litequeue": "taken and marked as done; no lease that ends; set to FULL by us",
     "dbos": "a workflow called directly",
 }
 
@@ -85,131 +86,168 @@ def bars(results: dict[str, Any]) -> list[Bar]:
     return made
 
 
-def table(heads: tuple[str, ...], rows: list[tuple[Any, ...]]) -> list[str]:
-    """A Markdown table; all columns but the first to the right."""
-    lines = ["| " + " | ".join(heads) + " |", "| --- |" + " ---: |" * (len(heads) - 1)]
+def table(heads: tuple[str, ...], rows: Iterable[tuple[Any, ...]], side: str = "---:") -> list[str]:
+    """A Markdown table; all columns but the first to the right, unless told otherwise."""
+    lines = ["", "| " + " | ".join(heads) + " |", "| --- |" + f" {side} |" * (len(heads) - 1)]
     return [*lines, *("| " + " | ".join(str(cell) for cell in row) + " |" for row in rows), ""]
 
 
 def text_of(results: dict[str, Any]) -> str:
     """The text of the page."""
-    one, four, many = results["sqlite_one"], results["four_processes"], results["create_many"]
-    listing, remote = results["sqlite_listing"], results["dynamodb_listing"]
-    clients, costs, slower = results["dynamodb_one"], results["costs"], results["finished"]
-    lines = [
+    sections = (head, one_by_one, processes, in_bulk, on_dynamodb, what_it_costs, what_is_asked)
+    lines = [line for section in sections for line in section(results)]
+    return "\n".join([*lines, *END])
+
+
+def head(results: dict[str, Any]) -> list[str]:
+    """What this is, and when and where it was measured."""
+    disk = results["sqlite_one"]["fdatasync_ms"]
+    return [
         "# Benchmarks",
         "",
-        "This page is written by `make bench`; nothing on it is edited by hand. Its peers run beside us in one run, in turns, each",
-        "in a process and on files of its own; every figure is a median. Only what is equally durable is compared: each commit",
-        "is synced to the disk.",
+        "This page is written by `make bench`; nothing on it is edited by hand. The peers run beside us in one run, in",
+        "turns, each in a process and on files of its own; every figure is a median of rounds.",
         "",
-        f"Measured on {results['date']}: {results['machine']}. Overwriting 4 KiB and `fdatasync` took {one['fdatasync_ms']:.3f} ms in the same",
-        "minutes: the absolute figures are of a disk like that; on another one look at the ratios and at the CPU time.",
+        f"Measured on {results['date']}: {results['machine']}. Overwriting 4 KiB with `fdatasync` took {disk:.3f} ms",
+        "in the same minutes. Absolute figures are those of such a disk; on another one look at the ratios, and at the",
+        "CPU time.",
         "",
         f"![Tasks per second on SQLite, and the time to list 1,000 failed tasks on DynamoDB Local]({PLOT})",
         "",
+    ]
+
+
+def one_by_one(results: dict[str, Any]) -> list[str]:
+    """The peers on SQLite."""
+    peers = results["sqlite_one"]["peers"]
+    rows = (
+        (
+            peer["version"],
+            f"{peer['life_per_s']:,.0f}",
+            f"{peer['of_bound']:.2f}",
+            f"{peer['cpu_ms']:.2f}",
+            f"{peer['enqueue_per_s']:,.0f}" if peer["enqueue_per_s"] else "",
+            f"{peer['executed']:,}",
+            peer["duplicate"],
+            peer["lost"],
+        )
+        for peer in peers.values()
+    )
+    return [
         "## SQLite: one task at a time",
         "",
-        "A task is started and succeeds, around nothing: two durable transactions. `executed`, `twice` and `lost` count tasks over all",
+        "A task is started and succeeds, around nothing: two durable transactions. `of the bound` is the ratio to",
+        "two transactions written by hand, within the same round; `executed`, `twice` and `lost` count the tasks of all",
         "rounds.",
+        *table(("", "tasks/s", "of the bound", "CPU ms", "created/s", "executed", "twice", "lost"), rows),
+        "What each of them does, so that like is compared with like:",
         "",
         *table(
-            ("peer", "tasks/s", "of the bound", "CPU ms", "created/s", "executed", "twice", "lost"),
-            [
-                (
-                    f"{name if name == 'raw' else ''} {peer['version']}".strip(),
-                    f"{peer['life_per_s']:,.0f}",
-                    f"{peer['of_bound']:.2f}",
-                    f"{peer['cpu_ms']:.2f}",
-                    f"{peer['enqueue_per_s']:,.0f}" if peer["enqueue_per_s"] else "",
-                    f"{peer['executed']:,}",
-                    peer["duplicate"],
-                    peer["lost"],
-                )
-                for name, peer in one["peers"].items()
-            ],
+            ("", "what is stored when", "what is done for a task"),
+            ((peer["version"], peer["durable"], NOTES[name]) for name, peer in peers.items()),
+            "---",
+        )[1:],
+    ]
+
+
+def processes(results: dict[str, Any]) -> list[str]:
+    """Four processes on one file."""
+    four = results["four_processes"]
+    rows = (
+        ("tasks/s in all", f"{four['one_per_s']:,.0f}", f"{four['four_per_s']:,.0f} ({four['of_one']:.2f} of one)"),
+        (
+            "the least busy process, of the busiest",
+            "",
+            f"{four['least_of_most']:.2f} (worst round {four['worst_least_of_most']:.2f})",
         ),
-        *[f"* {peer['version']}: {peer['durable']}{'; ' if NOTES[name] else ''}{NOTES[name]}." for name, peer in one["peers"].items()],
-        "",
+        (
+            "slowest transaction, its wait included",
+            f"{four['slowest_ms_of_one']:.0f} ms",
+            f"{four['slowest_ms']:.0f} ms (worst round {four['worst_slowest_ms']:.0f} ms)",
+        ),
+    )
+    return [
         "## SQLite: four processes on one file",
         "",
-        *table(
-            ("", "one process", "four processes"),
-            [
-                ("tasks/s in all", f"{four['one_per_s']:,.0f}", f"{four['four_per_s']:,.0f} ({four['of_one']:.2f} of one)"),
-                ("least busy process, of the busiest", "", f"{four['least_of_most']:.2f} (worst round {four['worst_least_of_most']:.2f})"),
-                ("slowest transaction, its wait included", f"{four['slowest_ms_of_one']:.0f} ms", f"{four['slowest_ms']:.0f} ms (worst round {four['worst_slowest_ms']:.0f} ms)"),
-            ],
-        ),
-        "A file has one writer at a time, so four processes cannot do more than one; they can take turns fairly.",
-        "",
-        "## SQLite: many at once",
-        "",
-        *table(
-            ("", ""),
-            [
-                (f"`create_many` of {many['count']:,} random ids, empty table", f"{many['empty_per_s']:,.0f}/s"),
-                (f"the same, {many['there']:,} tasks there", f"{many['full_per_s']:,.0f}/s"),
-                (f"1,000 failed tasks with all attributes, among {listing['tasks']:,}", f"{listing['ms']:.1f} ms"),
-                ("the same rows, a `SELECT` by hand", f"{listing['raw_ms']:.1f} ms"),
-                *[(f"{slower['tasks']:,} finished tasks make “{name}” slower by", percent(value)) for name, value in slower["slower"].items()],
-            ],
-        ),
+        "A file has one writer at a time, so four processes cannot do more than one. They can take turns fairly.",
+        *table(("", "one process", "four processes"), rows),
+    ]
+
+
+def in_bulk(results: dict[str, Any]) -> list[str]:
+    """Creating, listing, and what finished tasks cost."""
+    many, listing, slower = results["create_many"], results["sqlite_listing"], results["finished"]
+    rows = [
+        (f"`create_many` of {many['count']:,} random ids into an empty table", f"{many['empty_per_s']:,.0f}/s"),
+        (f"the same into a table of {many['there']:,}", f"{many['full_per_s']:,.0f}/s"),
+        (f"1,000 failed tasks with all attributes, among {listing['tasks']:,}", f"{listing['ms']:.1f} ms"),
+        ("the same rows by a `SELECT` by hand", f"{listing['raw_ms']:.1f} ms"),
+    ]
+    for name, value in slower["slower"].items():
+        rows.append((f"{slower['tasks']:,} finished tasks slow “{name}” by", percent(value)))
+    return ["## SQLite: many at once", *table(("", ""), rows)]
+
+
+def on_dynamodb(results: dict[str, Any]) -> list[str]:
+    """The clients of DynamoDB, and the listing."""
+    clients, listing = results["dynamodb_one"], results["dynamodb_listing"]
+    rows = []
+    for name, place in clients.items():
+        ours, theirs = place["statustrack"], place["pynamodb_mate"]
+        rates = (f"{ours['life_per_s']:,.0f}", f"{theirs['life_per_s']:,.0f}")
+        rows.append((name, *rates, f"{ours['cpu_ms']:.2f}", f"{theirs['cpu_ms']:.2f}", f"{place['cpu_ratio']:.2f}"))
+    counted = []
+    for peer in ("statustrack", "pynamodb_mate"):
+        runs = [place[peer] for place in clients.values()]
+        executed, twice, lost = (sum(run[key] for run in runs) for key in ("executed", "duplicate", "lost"))
+        counted.append(f"{runs[0]['version']} executed {executed:,}, {twice} twice, {lost} lost")
+    asked = ", ".join(f"{count} {name}" for name, count in listing["requests"].items())
+    slower = percent(listing["finished_slow_by"])
+    return [
         "## DynamoDB",
         "",
-        "Start to success, one task at a time: two requests. `5 ms` is a wait before each request is sent, as a network would",
-        "have it; the stub answers at once whatever it is asked, so that what is left is the client.",
+        "Start to success, one task at a time: two requests. `5 ms` is a wait before each request, as a network would",
+        "have it. The stub answers at once whatever it is asked, so that what is left is the client. DynamoDB Local",
+        "keeps its tables in memory: it says nothing about the speed or the durability of the service.",
+        *table(("", "ours: tasks/s", "pynamodb_mate: tasks/s", "ours: CPU ms", "pynamodb_mate: CPU ms", "ratio"), rows),
+        "; ".join(counted) + ".",
         "",
-        *table(
-            ("", "statustrack: tasks/s", "CPU ms", "pynamodb_mate: tasks/s", "CPU ms", "CPU, ours of theirs"),
-            [
-                (
-                    name,
-                    f"{place['statustrack']['life_per_s']:,.0f}",
-                    f"{place['statustrack']['cpu_ms']:.2f}",
-                    f"{place['pynamodb_mate']['life_per_s']:,.0f}",
-                    f"{place['pynamodb_mate']['cpu_ms']:.2f}",
-                    f"{place['cpu_ratio']:.2f}",
-                )
-                for name, place in clients.items()
-            ],
-        ),
-        "Executed "
-        + ", ".join(
-            f"{sum(place[peer]['executed'] for place in clients.values()):,} by {clients['instant answers'][peer]['version']}"
-            for peer in ("statustrack", "pynamodb_mate")
-        )
-        + f"; twice {sum(place[peer]['duplicate'] for place in clients.values() for peer in ('statustrack', 'pynamodb_mate'))}, "
-        f"lost {sum(place[peer]['lost'] for place in clients.values() for peer in ('statustrack', 'pynamodb_mate'))}.",
-        "DynamoDB Local keeps its tables in memory here: it says nothing about the service's own speed or durability.",
+        f"1,000 failed tasks with all attributes from among {listing['tasks']:,}, on DynamoDB Local:",
+        *table(("", "ms"), ((name, f"{value:,.0f}") for name, value in listing["ms"].items())),
+        f"boto3 sends the same requests by hand ({asked}) and makes nothing of the answers. {listing['tasks']:,}",
+        f"finished tasks in the table slow creating, working and looking by {slower} there.",
         "",
-        f"1,000 failed tasks with all attributes from among {remote['tasks']:,}, on DynamoDB Local:",
-        "",
-        *table(("", "ms"), [(name, f"{value:,.0f}") for name, value in remote["ms"].items()]),
-        "boto3 sends the same requests (" + ", ".join(f"{count} {name}" for name, count in remote["requests"].items()) + ") and makes nothing of the",
-        f"answers. {remote['tasks']:,} finished tasks in the table make creating, working and looking slower by {percent(remote['finished_slow_by'])} there.",
-        "",
-        "What an operation on a small task costs:",
-        "",
-        *table(
-            ("operation", "requests", "write units"),
-            [(name, requests, f"{units:.0f}") for name, (requests, units) in costs["operations"].items()],
-        ),
-        "The first operation of a process on a table takes at most two requests more.",
-        "",
+    ]
+
+
+def what_it_costs(results: dict[str, Any]) -> list[str]:
+    """Requests, write units, imports."""
+    costs = results["costs"]
+    operations = ((name, requests, f"{units:.0f}") for name, (requests, units) in costs["operations"].items())
+    imports = ((name, f"{value:.0f} ms") for name, value in costs["imports"].items())
+    return [
+        "What an operation on a small task costs, as DynamoDB Local reports it (the first one of a process on a table",
+        "takes at most two requests more):",
+        *table(("operation", "requests", "write units"), operations),
         "## Import",
-        "",
-        *table(("", "CPU above bare Python"), [(f"`{name}`" if name == "import statustrack" else name, f"{value:.0f} ms") for name, value in costs["imports"].items()]),
-        "## What is asked of it",
-        "",
-        *table(("", "measured", "asked", ""), [(bar.text, bar.measured, bar.asked, "" if bar.met else "missed") for bar in bars(results)]),
-        "## Run it",
-        "",
-        "`make bench` makes an environment of its own (`.venv-bench`, with the peers at pinned versions) and takes about a quarter of an",
-        "hour; DynamoDB Local needs Java. `make bench ARGS=--quick` runs all of it in a small way and leaves this page alone.",
-        "",
-    ]  # fmt: skip
-    return "\n".join(lines)
+        *table(("", "CPU above bare Python"), imports),
+    ]
+
+
+def what_is_asked(results: dict[str, Any]) -> list[str]:
+    """The bars."""
+    rows = ((bar.text, bar.measured, bar.asked, "" if bar.met else "missed") for bar in bars(results))
+    return ["## What is asked of it", *table(("", "measured", "asked", ""), rows)]
+
+
+END = (
+    "## Run it",
+    "",
+    "`make bench` makes an environment of its own (`.venv-bench`, the peers at pinned versions) and takes about a",
+    "quarter of an hour; DynamoDB Local needs Java. `make bench ARGS=--quick` runs all of it in a small way, writes to",
+    "`build/bench`, and leaves this page alone.",
+    "",
+)
 
 
 def plot(results: dict[str, Any], path: Path) -> None:
@@ -217,18 +255,15 @@ def plot(results: dict[str, Any], path: Path) -> None:
     import matplotlib
 
     matplotlib.use("svg")
-    matplotlib.rcParams.update({"svg.hashsalt": "statustrack", "font.size": 9, "svg.fonttype": "path"})
+    matplotlib.rcParams.update({"svg.hashsalt": "statustrack", "font.size": 9})
     from matplotlib import pyplot
 
-    figure, (left, right) = pyplot.subplots(1, 2, figsize=(9, 2.8), layout="constrained")
+    figure, panels = pyplot.subplots(1, 2, figsize=(9, 2.8), layout="constrained")
     peers = results["sqlite_one"]["peers"]
-    panels = (
-        (left, "SQLite, one process: tasks per second", {
-            ("by hand" if name == "raw" else name): peer["life_per_s"] for name, peer in peers.items()
-        }),
-        (right, "DynamoDB Local: ms to list 1,000 failed tasks", results["dynamodb_listing"]["ms"]),
-    )  # fmt: skip
-    for axes, title, values in panels:
+    rates = {("by hand" if name == "raw" else name): peer["life_per_s"] for name, peer in peers.items()}
+    listing = results["dynamodb_listing"]["ms"]
+    titles = ("SQLite, one process: tasks per second", "DynamoDB Local: ms to list 1,000 failed tasks")
+    for axes, title, values in zip(panels, titles, (rates, listing), strict=True):
         names = list(values)[::-1]
         colours = ["#0b7285" if name == "statustrack" else "#adb5bd" for name in names]
         drawn = axes.barh(names, [values[name] for name in names], color=colours)

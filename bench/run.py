@@ -53,12 +53,12 @@ def main() -> int:
     """Measure, write, tell."""
     parser = argparse.ArgumentParser(prog="python -m bench.run", description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="small sizes, one round: does it all run?")
-    parser.add_argument("--only", nargs="*", default=[], metavar="NAME", help="these scenarios; the others' results stay")
+    parser.add_argument("--only", nargs="*", default=[], metavar="NAME", help="these; the results of the others stay")
     given = parser.parse_args()
     kept = folder() / "results.json" if given.quick else page.RESULTS
     results = json.loads(kept.read_text(encoding="utf-8")) if given.only and kept.exists() else {}
     results.update(measure(given.quick, given.only))
-    kept.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    kept.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     page.write(results, folder() if given.quick else None)
     for bar in page.bars(results):
         print(f"{'ok  ' if bar.met else 'MISS'} {bar.text}: {bar.measured} (asked: {bar.asked})")

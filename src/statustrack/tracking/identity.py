@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 _pid = 0
 _worker = ""
@@ -37,7 +38,7 @@ def operator_name() -> str:
 
 
 def _host() -> str:
-    if hasattr(os, "uname"):  # the socket module costs more to import than all the rest of this package
+    if sys.platform != "win32":  # the socket module costs more to import than all the rest of this package
         name = os.uname().nodename
     else:
         import socket
