@@ -137,7 +137,7 @@ def one_by_one(results: dict[str, Any]) -> list[str]:
         "## SQLite: one task at a time",
         "",
         "A task is started and succeeds, around nothing: two durable transactions. `of the bound` is the ratio to",
-        "two transactions written by hand, within the same round; `executed`, `twice` and `lost` count the tasks of all",
+        "two transactions written by hand, in the same round; `executed`, `twice` and `lost` count the tasks of all",
         "rounds.",
         *table(("", "tasks/s", "of the bound", "CPU ms", "created/s", "executed", "twice", "lost"), rows),
         "What each of them does, so that like is compared with like:",
