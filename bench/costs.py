@@ -1,6 +1,6 @@
 """What one operation costs: requests and write units as DynamoDB Local reports them, and the CPU time of an import.
 
-``python -m bench.costs ENDPOINT`` prints JSON.
+``python -m bench.costs ENDPOINT ROUNDS`` prints JSON.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def cpu_ms(code: str) -> float:
     return (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) * 1000
 
 
-def imports(rounds: int = 15) -> dict[str, float]:
+def imports(rounds: int) -> dict[str, float]:
     """CPU time of each import above a bare Python, in ms: the median of interleaved runs."""
     bare: Callable[[], float] = lambda: cpu_ms("pass")  # noqa: E731
     bare()
@@ -86,4 +86,4 @@ def imports(rounds: int = 15) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    print(json.dumps({"operations": operations(sys.argv[1]), "imports": imports()}))
+    print(json.dumps({"operations": operations(sys.argv[1]), "imports": imports(int(sys.argv[2]))}))

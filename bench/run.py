@@ -30,7 +30,7 @@ def measure(quick: bool, only: list[str]) -> dict[str, Any]:
         "create_many": lambda: scenarios.create_many(rounds, size, size // 2),
         "sqlite_listing": lambda: scenarios.sqlite_listing(rounds, size),
         "finished": lambda: scenarios.finished(1 if quick else 7, size),
-        "costs": lambda: scenarios.costs(server),
+        "costs": lambda: scenarios.costs(server, 3 * rounds),
         "dynamodb_one": lambda: scenarios.dynamodb_one(server, rounds, 40 if quick else 250),
         "dynamodb_listing": lambda: scenarios.dynamodb_listing(server, rounds, size),
     }

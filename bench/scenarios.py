@@ -135,6 +135,6 @@ def dynamodb_listing(server: DynamoDBLocal, rounds: int, tasks: int) -> dict[str
     return child("bench.dynamodb_listing", server.endpoint(), tasks, rounds)
 
 
-def costs(server: DynamoDBLocal) -> dict[str, Any]:
+def costs(server: DynamoDBLocal, rounds: int) -> dict[str, Any]:
     """Requests, write units, imports."""
-    return child("bench.costs", server.endpoint())
+    return child("bench.costs", server.endpoint(), rounds)

@@ -10,9 +10,9 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted([ROOT / "README.md", *DOCS.rglob("*.md")])
 
-#: What a comment before a block may ask for. ``needs aws``: compiled, not run. ``prints``: the block is what the one
+#: What a comment before a block may ask for. ``needs ...``: compiled, not run. ``prints``: the block is what the one
 #: before it has printed, where ``...`` stands for anything. ``raises``: the block ends with an exception.
-MARKS = ("needs aws", "prints", "raises")
+MARKS = ("needs aws", "needs a network", "prints", "raises")
 
 _FENCE = re.compile(r"^(?P<fence>`{3,}|~{3,})(?P<info>.*)$")
 _MARK = re.compile(r"^<!-- (?P<mark>[a-z ]+) -->$")

@@ -33,7 +33,7 @@ def run(page: Path) -> int:
     out, printed, ran = io.StringIO(), "", 0
     for block in blocks_of(page):
         where = f"{name_of(page)}:{block.line}"
-        if block.mark == "needs aws" or block.language not in ("python", "bash", "text"):
+        if block.mark.startswith("needs ") or block.language not in ("python", "bash", "text"):
             continue
         if block.mark == "prints":
             if not _CHECKER.check_output(block.text, printed, doctest.ELLIPSIS):
