@@ -236,8 +236,8 @@ def what_it_costs(results: dict[str, Any]) -> list[str]:
     operations = ((name, requests, f"{units:.0f}") for name, (requests, units) in costs["operations"].items())
     imports = ((name, f"{value:.0f} ms") for name, value in costs["imports"].items())
     return [
-        "What an operation on a small task costs, as DynamoDB Local reports it (the first one of a process on a table",
-        "takes at most two requests more):",
+        "What an operation on a small task costs, as DynamoDB Local reports it. The first one of a process on a table",
+        "takes at most two requests more. A refused write, for which it reports nothing, is billed by DynamoDB as one.",
         *table(("operation", "requests", "write units"), operations),
         "## Import",
         *table(("", "CPU above bare Python"), imports),
