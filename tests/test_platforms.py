@@ -17,6 +17,7 @@ import sys, tempfile, threading, time, traceback, urllib.parse, uuid, zlib
 import botocore.session, click, rich.console, rich.live, rich.progress, rich.table
 sys.platform, os.name = "win32", os.name
 sys.modules["fcntl"] = None
+shutil.which = lambda *_, **__: None  # on that platform it asks Windows
 for name in ("fork", "register_at_fork", "uname", "getuid", "killpg", "getpgid", "sched_getaffinity"):
     if hasattr(os, name):
         delattr(os, name)
