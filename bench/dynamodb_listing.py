@@ -30,7 +30,8 @@ TIME = "%Y-%m-%dT%H:%M:%S.%f+0000"
 def client_of(endpoint: str) -> Any:
     """boto3 as it is used for speed: many connections, requests not checked on this side."""
     config = Config(max_pool_connections=50, parameter_validation=False)
-    return boto3.client("dynamodb", region_name="us-east-1", endpoint_url=endpoint, config=config)
+    session = boto3.Session()  # a default one would be used by ours, too
+    return session.client("dynamodb", region_name="us-east-1", endpoint_url=endpoint, config=config)
 
 
 def fill(client: Any, step: Any, tasks: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
+import boto3
 import pytest
 
 from statustrack.core.writes import Clause, Comparison, Row, Write, apply, holds
@@ -144,13 +145,30 @@ def test_attributes_of_others_survive_all_but_a_put(engine: DynamoEngine, table:
     engine.apply(table, [Write("u", key, (), {"status": 1}, ("attempt",)) for key in ("b", "nobody")])
     engine.apply(table, [Write("p", "c", (), {"key": "c", "status": 1}, kind="put")])
 
+    client = boto3.Session().client("dynamodb", region_name="us-east-1", endpoint_url=engine.connection.endpoint)
+
     def raw(key: str) -> Any:
-        return engine.connection.call("get_item", TableName=table, Key={"key": {"S": key}})["Item"]
+        return client.get_item(TableName=table, Key={"key": {"S": key}})["Item"]
 
     assert raw("a") == {"key": {"S": "a"}, "status": {"N": "1"}, **theirs}
     assert raw("b") == {"key": {"S": "b"}, "status": {"N": "1"}, **theirs}
     assert raw("c") == {"key": {"S": "c"}, "status": {"N": "1"}}
+    client.close()
     assert engine.get(table, ["a"]) == {"a": {"key": "a", "status": 1}}
+
+
+@pytest.mark.parametrize("shared", [False, True], ids=["a session of our own", "boto3's default session"])
+def test_items_are_read_as_they_came_and_a_session_of_others_stays_as_it_was(
+    dynamodb_endpoint: str, engine: DynamoEngine, table: str, monkeypatch: pytest.MonkeyPatch, shared: bool
+) -> None:
+    put(engine, table, {"key": "a", "attempt": 7, "late_results": frozenset("xy")}, mine={"B": b"\0\1"})
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", boto3.Session() if shared else None)
+    fresh = DynamoEngine("us-east-1", endpoint=dynamodb_endpoint)
+    item = fresh.connection.call("get_item", TableName=table, Key={"key": {"S": "a"}})["Item"]
+    assert item["attempt"] == {"N": "7"} and sorted(item["late_results"]["SS"]) == ["x", "y"]
+    assert item["mine"] == {"B": b"\0\1" if shared else "AAE="}  # binary is not ours: not worth looking at each value
+    assert fresh.get(table, ["a"]) == {"a": {"key": "a", "attempt": 7, "late_results": frozenset("xy")}}
+    fresh.close()
 
 
 @pytest.mark.parametrize("many", [False, True], ids=["single", "batch"])

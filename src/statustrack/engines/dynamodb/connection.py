@@ -19,6 +19,7 @@ from botocore.config import Config
 from statustrack.core.errors import StorageError, StorageUnavailableError
 from statustrack.engines.dynamodb.clock import ServiceTime
 from statustrack.engines.dynamodb.errors import TROUBLE, explain, is_no_answer
+from statustrack.engines.dynamodb.replies import ItemsAsTheyCame
 from statustrack.engines.protocol import Meter
 
 #: Short of every lease that is worth having: the defaults of boto3 (60 s, 4 tries) may outlive the lease.
@@ -219,6 +220,7 @@ def _session(profile: str | None) -> Any:
     # Reading botocore's model of DynamoDB from disk is most of what a client costs: once is enough, also for children.
     loader = _loaders.setdefault(session.get_config_variable("data_path"), session.get_component("data_loader"))
     session.register_component("data_loader", loader)
+    session.register_component("response_parser_factory", ItemsAsTheyCame())
     return session
 
 
