@@ -82,7 +82,7 @@ def imports(rounds: int) -> dict[str, float]:
         base = bare()
         for name, code in IMPORTS.items():
             above[name].append(cpu_ms(code) - base)
-    return {name: median(values) for name, values in above.items()}
+    return {name: max(0.0, median(values)) for name, values in above.items()}
 
 
 if __name__ == "__main__":

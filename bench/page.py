@@ -77,7 +77,7 @@ def bars(results: dict[str, Any]) -> list[Bar]:
             at_most(f"Requests: {name}", costs["operations"][name][0], bar, "{:.0f}")
         for name, bar in (("create", 2), ("claim", 3), ("finish", 3), ("heartbeat", 1)):
             at_most(f"Write units: {name}", costs["operations"][name][1], bar, "{:.0f}")
-        at_most("import statustrack, CPU above bare Python", costs["imports"]["import statustrack"], 60, "{:.0f} ms")
+        at_most("import statustrack, CPU above bare Python", costs["imports"]["import statustrack"], 60, "{:.1f} ms")
     if slower := results.get("finished"):
         for name, value in slower["slower"].items():
             at_most(f"SQLite: {slower['tasks']:,} finished tasks slow “{name}” by", value * 100, 15, "{:.0f} %")
