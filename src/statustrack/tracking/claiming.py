@@ -26,6 +26,7 @@ from statustrack.core.writes import Row, Write
 from statustrack.engines.protocol import Applied, Engine, Outcome, Refused, Rejected
 from statustrack.tracking.heartbeat import Hold
 from statustrack.tracking.identity import new_token, worker_name
+from statustrack.tracking.retention import expiry
 from statustrack.tracking.trace import log
 
 if TYPE_CHECKING:
@@ -102,7 +103,13 @@ class Claim:
                     now, boot, wall = self._clocks()
                     token = new_token()
                     write = lifecycle.take_over(
-                        self.config, current, token=token, worker=worker_name(), now=now, lease_ms=self.lease_ms
+                        self.config,
+                        current,
+                        token=token,
+                        worker=worker_name(),
+                        now=now,
+                        lease_ms=self.lease_ms,
+                        expire_at=expiry(self.engine, self.table, self.config, self.config.ignored_status, now),
                     )
                     outcome = self.engine.apply(self.table, [write])[0]
                     if isinstance(outcome, Refused):

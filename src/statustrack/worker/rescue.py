@@ -15,6 +15,7 @@ from statustrack.core.writes import Row
 from statustrack.engines.protocol import Applied, Cursor
 from statustrack.tracking.directory import directory_of
 from statustrack.tracking.identity import worker_name
+from statustrack.tracking.retention import expiry
 from statustrack.tracking.trace import log
 from statustrack.worker.jobs import Job
 from statustrack.worker.report import Report
@@ -130,10 +131,17 @@ class Rescue:
         job = self.job
         engine, config = job.engine, job.config
         now = engine.now()
+        expire_at = expiry(engine, job.table, config, config.ignored_status, now)
         tokens = {row["key"]: uuid.uuid4().hex for row in rows}
         writes = [
             lifecycle.take_over(
-                config, row, token=tokens[row["key"]], worker=worker_name(), now=now, lease_ms=job.lease_ms
+                config,
+                row,
+                token=tokens[row["key"]],
+                worker=worker_name(),
+                now=now,
+                lease_ms=job.lease_ms,
+                expire_at=expire_at,
             )
             for row in rows
         ]
