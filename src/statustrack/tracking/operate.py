@@ -28,7 +28,7 @@ from statustrack.engines.protocol import Applied, Engine, Refused, trouble
 from statustrack.tracking.arguments import status_codes
 from statustrack.tracking.directory import directory_of
 from statustrack.tracking.identity import operator_name
-from statustrack.tracking.retention import expiry
+from statustrack.tracking.retention import PruneReport, expiry, prune
 from statustrack.tracking.selection import Selection, rounds, selected, task_id_of
 from statustrack.tracking.trace import log
 
@@ -189,6 +189,19 @@ class OperatorVerbs:
             )
 
         return _act(cls, "delete", selection, make, dry_run, progress, why=why, who=who)
+
+    @classmethod
+    def prune(
+        cls: type[T],
+        *,
+        limit: int | None = None,
+        dry_run: bool = False,
+        progress: Callable[[PruneReport], None] | None = None,
+    ) -> PruneReport:
+        """Delete the tasks of the table (of all its use cases) whose retention has ended. See
+        :func:`statustrack.tracking.retention.prune`."""
+        engine, table = cls._engine_and_table()
+        return prune(engine, table, limit=limit, dry_run=dry_run, progress=progress)
 
     @classmethod
     def explain(cls: type[T], task_id: str) -> Explanation:
