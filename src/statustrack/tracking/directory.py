@@ -65,6 +65,14 @@ class TableDirectory:
             self._kept.append(config)
             self._registered.add(id(config))
 
+    def trust(self, config: TrackerConfig) -> None:
+        """This configuration was made of what the directory says: it is not registered again, so that an operator's
+        command undoes nothing that a deployment changes meanwhile."""
+        with self._lock:
+            self._registered.add(id(config))
+        # Made again with every look at the table, so not kept: its id may be used again once it is gone.
+        weakref.finalize(config, self._registered.discard, id(config)).atexit = False
+
     def _register(self, directory: core.Directory, config: TrackerConfig, label: str) -> bool:
         changed, differences = core.register(directory, config, label)
         if self._made_here and not directory.complete:

@@ -317,7 +317,7 @@ class BaseTask(QueryVerbs, BulkVerbs, OperatorVerbs, AsyncTwins, HandlerVerb, At
         status = config.pending_status if _status is None else int(_status)
         key = cls.make_key(task_id, _use_case_id)
         value = cls.make_value(status, _use_case_id, task_id, _shard_id)
-        clock = location.engine_for(cls).clock
+        clock = cls._engine_and_table()[0].clock
         row = new_row(config, key, clock.wall(), payload.encode_data(data), new_token(), status, value)
         task = cls._from_row(row, None, "")
         for name, given in kwargs.items():
