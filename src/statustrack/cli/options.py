@@ -7,15 +7,14 @@ from typing import Any, TypeVar
 
 import click
 
-from statustrack.tracking.location import DEFAULT_URL, ENVIRONMENT
-
 F = TypeVar("F", bound=Callable[..., Any])
 
 TABLE_VARIABLE = "STATUSTRACK_TABLE"
 DEBUG_VARIABLE = "STATUSTRACK_DEBUG"
 
-#: Exit statuses beside 0: what was asked for is not so; the command could not do it; Ctrl-C.
-CHECK_FAILED, REFUSED, INTERRUPTED = 1, 2, 130
+#: Exit statuses beside 0: what was asked for is not so, or there is something to look at; the command could not do it;
+#: the storage cannot be reached (another try may do); Ctrl-C.
+CHECK_FAILED, REFUSED, UNREACHABLE, INTERRUPTED = 1, 2, 3, 130
 
 
 class Refusal(click.ClickException):
@@ -29,14 +28,22 @@ class Refusal(click.ClickException):
         render.error(self.format_message())
 
 
-def engine_option(default: str | None = DEFAULT_URL, shown: str | bool = True) -> Callable[[F], F]:
-    """``--engine URL``, else the variable, else the default."""
+class Unreachable(Refusal):
+    """Ends a command whose storage does not answer, with exit status 3."""
+
+    exit_code = UNREACHABLE
+
+
+def engine_option(default: str | None = "", shown: str | bool = True) -> Callable[[F], F]:
+    """``--engine URL``, else the variable, else the default (empty: the file in the working directory)."""
+    from statustrack.tracking.location import DEFAULT_URL, ENVIRONMENT
+
     return click.option(
         "--engine",
         "url",
         metavar="URL",
         envvar=ENVIRONMENT,
-        default=default,
+        default=DEFAULT_URL if default == "" else default,
         show_default=shown,
         show_envvar=True,
         help="Where the tasks live: sqlite:///FILE or dynamodb://REGION.",

@@ -50,7 +50,7 @@ class TableCounts:
     use_cases: list[UseCaseCounts]
 
 
-@click.command(short_help="Count the tasks of each step and status.")
+@click.command()
 @engine_option()
 @tables_option
 @click.option("--exact", is_flag=True, help=f"Count beyond {COUNTED:,} per status too (on DynamoDB that costs).")

@@ -101,6 +101,23 @@ class TableOptions:
     ignore_ttl_errors: bool = False
 
 
+class Finding(NamedTuple):
+    """One fact about a place or a table, for people.
+
+    ``state``: good; note (worth knowing); warning; bad (it does not work as it is); absent (not offered here: an
+    emulator, or an engine that has no such thing); unknown (we may not look). ``fix`` is what to do, as a command where
+    there is one.
+    """
+
+    topic: str
+    state: str
+    says: str
+    fix: str = ""
+
+
+STATES = ("good", "note", "warning", "bad", "absent", "unknown")
+
+
 class Meter:
     """How much an engine has been asked: requests (transactions, on SQLite), read and write units (DynamoDB)."""
 
@@ -170,6 +187,13 @@ class Engine(Protocol):
 
     def tables(self) -> list[str]:
         """The names of the tables here that have our shape, sorted."""
+        ...
+
+    def inspect(self, table: str) -> list[Finding]:
+        """What there is to say of the table and the place that it is in: keys, index, retention, backup, billing, room.
+
+        Every engine says something to each of the topics ``keys``, ``index``, ``retention``, ``backup`` and
+        ``billing``. A table of another shape is a finding, not an error; nothing is changed."""
         ...
 
     # writes

@@ -160,14 +160,17 @@ def step_name(step: type[BaseTask]) -> str:
     return f"{step.config.use_case_id} / {step.__name__}"
 
 
-def find_task(engine: Engine, table: str, task_id: str, use_case_id: str | None = None) -> FoundTask:
+def find_task(
+    engine: Engine, table: str, task_id: str, use_case_id: str | None = None, directory: Directory | None = None
+) -> FoundTask:
     """The stored task with this id (or whole key), read consistently, and the step that it is in.
 
     :param use_case_id: where the same id is in several use cases.
+    :param directory: one that was just read, so that it need not be read again.
     :raises TaskIsNotInitializedError: no use case of the table has it.
     :raises ConfigError: several have it; or there is no such use case.
     """
-    directory = directory_of(engine, table).read()
+    directory = directory_of(engine, table).read() if directory is None else directory
     entries = directory.use_cases
     if use_case_id is not None and use_case_id not in entries:
         raise ConfigError(f"there is no use case {use_case_id!r} in table {table!r}: {_use_cases(directory)}.")

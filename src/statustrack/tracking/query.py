@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -106,7 +106,7 @@ class QueryVerbs:
         partitions = [
             (code, partition) for code in codes for partition in _partitions(cls, directory, code, use_case_id)
         ]
-        counts = _all(engine, [lambda p=p: engine.count(table, p, most) for _, p in partitions])
+        counts = threads.read_all(engine, [lambda p=p: engine.count(table, p, most) for _, p in partitions])
         totals = dict.fromkeys((config.name_of(code) or str(code) for code in codes), 0)
         for (code, _), count in zip(partitions, counts, strict=True):
             totals[config.name_of(code) or str(code)] += count
@@ -142,14 +142,6 @@ def _partitions(cls: type[BaseTask], directory: Directory, code: int, use_case_i
     own = config.status_shards.get(code, 1) if name == config.use_case_id else 1
     shards = max(own, directory.shards(name, code), 1)
     return [config.partition(code, shard, name) for shard in range(1, shards + 1)]
-
-
-def _all(engine: Engine, calls: list[Callable[[], Any]]) -> list[Any]:
-    """The results of several reads: at once where they wait on a network."""
-    if not engine.parallel_reads or len(calls) < 2:
-        return [call() for call in calls]
-    futures = [threads.read_pool().submit(call) for call in calls]
-    return [future.result() for future in futures]
 
 
 class _Listing:

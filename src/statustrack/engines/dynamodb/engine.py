@@ -9,13 +9,13 @@ from urllib.parse import quote, urlencode
 from statustrack.core.errors import ConfigError, TableMismatchError
 from statustrack.core.writes import Row, Write
 from statustrack.engines.clock import Clock, SystemClock
-from statustrack.engines.dynamodb import reads, transactions
+from statustrack.engines.dynamodb import inspect, reads, transactions
 from statustrack.engines.dynamodb import table as tables
 from statustrack.engines.dynamodb.batches import STATEMENTS_PER_REQUEST, Batches
 from statustrack.engines.dynamodb.clock import ServiceTime
 from statustrack.engines.dynamodb.connection import Connection
 from statustrack.engines.dynamodb.single import write_one
-from statustrack.engines.protocol import Cursor, Extra, Meter, Outcome, Page, TableOptions, TogetherOutcome
+from statustrack.engines.protocol import Cursor, Extra, Finding, Meter, Outcome, Page, TableOptions, TogetherOutcome
 
 T = TypeVar("T")
 
@@ -102,6 +102,10 @@ class DynamoEngine:
     def tables(self) -> list[str]:
         """The names of the tables here that have our shape, sorted."""
         return tables.ours(self.connection)
+
+    def inspect(self, table: str) -> list[Finding]:
+        """What there is to say of the table: keys, index, billing, TTL, point-in-time recovery, protection, size."""
+        return inspect.findings(self.connection, table)
 
     # writes
 

@@ -12,8 +12,18 @@ from typing import Any
 from statustrack.core.errors import ConfigError, StorageError, StorageUnavailableError
 from statustrack.core.writes import Row, Write
 from statustrack.engines.clock import Clock, SystemClock
-from statustrack.engines.protocol import Cursor, Extra, Meter, Outcome, Page, TableOptions, TogetherOutcome, Unknown
-from statustrack.engines.sqlite import schema, together
+from statustrack.engines.protocol import (
+    Cursor,
+    Extra,
+    Finding,
+    Meter,
+    Outcome,
+    Page,
+    TableOptions,
+    TogetherOutcome,
+    Unknown,
+)
+from statustrack.engines.sqlite import inspect, schema, together
 from statustrack.engines.sqlite.connections import Pool, connect
 from statustrack.engines.sqlite.failures import Place
 from statustrack.engines.sqlite.statements import Statements, quoted
@@ -129,6 +139,12 @@ class SqliteEngine:
         self.meter.count("tables")
         with self._pool.lend() as raw:
             return self._pool.retry(lambda: schema.our_tables(raw))
+
+    def inspect(self, table: str) -> list[Finding]:
+        schema.check_table_name(table)
+        self.meter.count("inspect")
+        with self._pool.lend() as raw:
+            return self._pool.retry(lambda: inspect.findings(raw, self.place, table), table)
 
     # --- writes ------------------------------------------------------------------------------------------------------
 
