@@ -17,6 +17,11 @@ COMMANDS = {
     "add": ("statustrack.cli.add", "Add tasks: ids or JSON lines from files or a pipe."),
     "run": ("statustrack.cli.run", "Run a worker: the handlers of your steps on their tasks."),
     "status": ("statustrack.cli.status", "How many tasks wait, run, have failed, are done."),
+    "redrive": ("statustrack.cli.redrive", "Put failed and ignored tasks back to pending."),
+    "ignore": ("statustrack.cli.ignore", "Give pending and failed tasks up."),
+    "release": ("statustrack.cli.release", "Take tasks from workers that are dead."),
+    "delete": ("statustrack.cli.delete", "Delete tasks for good."),
+    "prune": ("statustrack.cli.prune", "Delete tasks whose retention has ended."),
 }
 
 
