@@ -21,6 +21,7 @@ COMMANDS = {
     "ignore": ("statustrack.cli.ignore", "Give pending and failed tasks up."),
     "release": ("statustrack.cli.release", "Take tasks from workers that are dead."),
     "delete": ("statustrack.cli.delete", "Delete tasks for good."),
+    "copy": ("statustrack.cli.copy", "Copy a table to another place."),
     "prune": ("statustrack.cli.prune", "Delete tasks whose retention has ended."),
 }
 
