@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from statustrack.tracking.checkup import Checkup, checkup
 from statustrack.tracking.groups import FailureGroup, Failures, failures
 from statustrack.tracking.holders import Holder, Holders, holders
 from statustrack.tracking.listing import ListedTask, Listing, Wanted, page_of_tasks
@@ -17,6 +18,7 @@ from statustrack.tracking.view import Cost, View
 
 __all__ = [
     "COUNTED",
+    "Checkup",
     "Cost",
     "Explained",
     "FailureGroup",
@@ -31,6 +33,7 @@ __all__ = [
     "Story",
     "View",
     "Wanted",
+    "checkup",
     "explained",
     "failures",
     "holders",
@@ -50,6 +53,8 @@ def plain(answer: Any) -> Any:
         return answer.isoformat()
     if isinstance(answer, Mapping):
         return {str(name): plain(value) for name, value in answer.items()}
+    if isinstance(answer, tuple) and hasattr(answer, "_asdict"):
+        return {name: plain(value) for name, value in answer._asdict().items()}
     if isinstance(answer, (list, tuple)):
         return [plain(each) for each in answer]
     return answer

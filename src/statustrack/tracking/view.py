@@ -9,7 +9,6 @@ from functools import cached_property
 from typing import TypeVar
 
 from statustrack.core import times
-from statustrack.core.config import DIRECTORY_KEY
 from statustrack.core.errors import ConfigError
 from statustrack.core.status import STATUS_NAMES
 from statustrack.core.writes import Row
@@ -146,8 +145,3 @@ def moment(ms: object) -> datetime | None:
 def codes_named(step: type[BaseTask], names: Iterable[str]) -> list[int]:
     """The codes of these status names in a step."""
     return [step.config.codes[STATUS_NAMES.index(name)] for name in names]
-
-
-def is_task(row: Row) -> bool:
-    """Whether a row is a task, and not the table's own directory."""
-    return bool(row["key"] != DIRECTORY_KEY)

@@ -1,0 +1,57 @@
+"""``statustrack watch``: a table at work, redrawn in a terminal, line by line elsewhere."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from statustrack.cli.options import cost_option, debug_option, engine_option, json_option, tables_option
+
+if TYPE_CHECKING:
+    from statustrack.engines.protocol import Engine
+    from statustrack.tracking.insights import Overview, Paces
+
+
+@click.command()
+@engine_option()
+@tables_option
+@click.option(
+    "--every", metavar="S", type=click.FloatRange(0.2, 3600), default=2.0, show_default=True,
+    help="Seconds between two looks.",
+)  # fmt: skip
+@click.option("--times", metavar="N", type=click.IntRange(1), help="End after N looks.  [default: at Ctrl-C]")
+@click.option("--leases", is_flag=True, help="On DynamoDB: read leases too, to tell what is stuck.")
+@cost_option
+@json_option
+@debug_option
+def watch(
+    url: str, tables: tuple[str, ...], every: float, times: int | None, leases: bool, cost: bool, as_json: bool
+) -> None:
+    """Watch a table at work: counts, what runs, throughput and durations, again and again. Ctrl-C ends it.
+
+    \b
+    statustrack watch
+    statustrack watch --every 10 --times 6 > an-hour.log
+
+    Where it is not a terminal, each look is one line (with --json, one JSON object on a line).
+    """
+    from statustrack.cli.tables import chosen
+    from statustrack.cli.watching import Watching
+    from statustrack.engines.registry import open_engine
+    from statustrack.tracking.insights import plain
+
+    engine = open_engine(url)
+    names = chosen(engine, tables)
+    if as_json:
+        for _ in _looks(times):
+            found = look(engine, names, leases)
+            answer = [{**plain(overview), "paces": plain(paces)} for overview, paces in found]
+            click.echo(json.dumps({"engine": engine.url, "tables": answer}))
+            _pause(engine, every, times, _)
+        return
+    with Watching(engine, cost) as screen:
+        for number in _looks(times):
+            screen.show(look(engine, names, leases))
+            _pause(engine, every, times, number)
