@@ -7,6 +7,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from statustrack.cli.options import CHECK_FAILED, cost_option, debug_option, engine_option, json_option, tables_option
 
@@ -53,15 +54,17 @@ def explain(
 
     engine = open_engine(url)
     looks = views(engine, tables)
-    for view in looks:
-        found = explained(view, task_id, use_case, step)
+    found, view = explained(looks[0], task_id, use_case, step), looks[0]
+    for other in looks[1:]:
         if found.explanation.state != "missing":
             break
+        found, view = explained(other, task_id, use_case, step), other
     commands = commands_for(found, view.table, url)
     if as_json:
         answer = plain(found)
         said = answer.pop("explanation")
-        click.echo(json.dumps({"engine": engine.url, "table": view.table, **said, **answer, "next": commands}, indent=2))
+        answer = {"engine": engine.url, "table": view.table, **said, **answer, "next": commands}
+        click.echo(json.dumps(answer, indent=2))
     else:
         from statustrack.cli import story_screen
         from statustrack.cli.screens import spent
@@ -80,9 +83,9 @@ def commands_for(found: Explained, table: str, url: str) -> list[str]:
     ctx = click.get_current_context()
     given = []
     for name, option, value in (("url", "--engine", url), ("tables", "--table", table)):
-        if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             given += [option, value]
-    if ctx.get_parameter_source("use_case") is click.core.ParameterSource.COMMANDLINE:
+    if ctx.get_parameter_source("use_case") is ParameterSource.COMMANDLINE:
         given += ["--use-case", found.use_case]
     # An id that a terminal would not show as it is cannot be copied from one.
     if not found.task_id.isprintable() or found.task_id.startswith("-"):

@@ -24,18 +24,17 @@ STATUSES = ("pending", "in_progress", "failed", "succeeded", "ignored")
 MOST = 1000
 
 
-class StatusType(click.ParamType):
-    """A status name, or a code."""
+def _known(ctx: click.Context, param: click.Parameter, statuses: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuses what is neither a status name nor a code."""
+    for status in statuses:
+        if status not in STATUSES and not status.isdecimal():
+            raise click.BadParameter(f"{status!r} is neither a code nor one of {', '.join(STATUSES)}.", ctx, param)
+    return statuses
 
-    name = "status"
 
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        if value in STATUSES or value.isdecimal():
-            return value
-        self.fail(f"{value!r} is neither a code nor one of {', '.join(STATUSES)}.", param, ctx)
-
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, begun: str) -> list[click.shell_completion.CompletionItem]:
-        return [click.shell_completion.CompletionItem(name) for name in STATUSES if name.startswith(begun)]
+def _begun(ctx: click.Context, param: click.Parameter, begun: str) -> list[str]:
+    """Completes a status name."""
+    return [name for name in STATUSES if name.startswith(begun)]
 
 
 @click.command("list")
@@ -43,7 +42,7 @@ class StatusType(click.ParamType):
 @tables_option
 @step_options
 @click.option(
-    "--status", "statuses", metavar="STATUS", multiple=True, type=StatusType(),
+    "--status", "statuses", metavar="STATUS", multiple=True, callback=_known, shell_complete=_begun,
     help="Only this status, by name or code (repeatable).",
 )  # fmt: skip
 @click.option("--group", metavar="ID", help="Only this failure group (see `statustrack failures`).")

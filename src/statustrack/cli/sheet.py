@@ -3,6 +3,7 @@ pipe."""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,6 +31,11 @@ def console(stderr: bool = False) -> Console:
     if hasattr(stream, "reconfigure"):
         stream.reconfigure(errors="backslashreplace")
     return Console(stderr=stderr, highlight=False, emoji=False, markup=False)
+
+
+def is_live() -> bool:
+    """Whether standard output can be drawn over; not what rich believes: with FORCE_COLOR it would do so in a file."""
+    return sys.stdout.isatty() and os.environ.get("TERM", "") not in ("", "dumb", "unknown")
 
 
 @dataclass(frozen=True)

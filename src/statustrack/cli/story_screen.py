@@ -146,7 +146,7 @@ def _timeline(sheet: Sheet, found: Story) -> None:
     columns = [
         Column(right=True), Column(), Column(), Column(right=True), Column(), Column(), Column(gives_way=True),
     ]  # fmt: skip
-    rows = [
+    rows: list[list[str | Text]] = [
         [
             str(each.attempt),
             shown(each.step),
@@ -204,9 +204,8 @@ def _note(sheet: Sheet, note: dict[str, Any], now: datetime) -> None:
 
     moment = instant(note.get("time"))
     why = f": {shown(note['why'])}" if note.get("why") else ""
-    more = "".join(
-        f", {shown(name)} {shown(value)}" for name, value in note.items() if name not in ("time", "action", "who", "why")
-    )
+    rest = {name: value for name, value in note.items() if name not in ("time", "action", "who", "why")}
+    more = "".join(f", {shown(name)} {shown(value)}" for name, value in rest.items())
     when = since(moment, now) if moment is not None else shown(note.get("time", ""))
     sheet.words(f"{when}: {shown(note.get('action', ''))} by {shown(note.get('who', ''))}{why}{more}", indent=2)
 

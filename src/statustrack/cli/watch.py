@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from threading import Event
 from typing import TYPE_CHECKING
 
 import click
@@ -38,20 +40,34 @@ def watch(
     Where it is not a terminal, each look is one line (with --json, one JSON object on a line).
     """
     from statustrack.cli.tables import chosen
-    from statustrack.cli.watching import Watching
     from statustrack.engines.registry import open_engine
     from statustrack.tracking.insights import plain
 
     engine = open_engine(url)
     names = chosen(engine, tables)
     if as_json:
-        for _ in _looks(times):
-            found = look(engine, names, leases)
+        for found in _looks(engine, names, leases, every, times):
             answer = [{**plain(overview), "paces": plain(paces)} for overview, paces in found]
             click.echo(json.dumps({"engine": engine.url, "tables": answer}))
-            _pause(engine, every, times, _)
         return
+    from statustrack.cli.watching import Watching
+
     with Watching(engine, cost) as screen:
-        for number in _looks(times):
-            screen.show(look(engine, names, leases))
-            _pause(engine, every, times, number)
+        for found in _looks(engine, names, leases, every, times):
+            screen.show(found)
+
+
+def _looks(
+    engine: Engine, names: list[str], leases: bool, every: float, times: int | None
+) -> Iterator[list[tuple[Overview, Paces]]]:
+    """One look after the other, each at the table as it is then."""
+    from statustrack.tracking.insights import View, overview, paces
+
+    done = 0
+    while True:
+        views = [View(engine, name) for name in names]
+        yield [(overview(view, leases=leases), paces(view)) for view in views]
+        done += 1
+        if done == times:
+            return
+        engine.clock.wait(Event(), every)

@@ -99,7 +99,8 @@ def _directory(view: View) -> Iterator[Finding]:
         yield Finding("directory", "good", "nothing has been written yet")
     else:
         steps = sum(len(entry.steps) for entry in known.use_cases.values())
-        yield Finding("directory", "good", f"{len(known.use_cases)} use cases, {steps} steps")
+        names = ", ".join(sorted(known.use_cases)[:5]) + ", ..." * (len(known.use_cases) > 5)
+        yield Finding("directory", "good", f"knows {steps} step{'s' * (steps != 1)} of {names}")
     for name, entry in sorted(known.use_cases.items()):
         if not entry.steps:
             yield Finding(

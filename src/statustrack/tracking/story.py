@@ -18,7 +18,6 @@ from statustrack.tracking.redrive import code_names
 from statustrack.tracking.task import BaseTask
 from statustrack.tracking.view import Cost, View, instant, moment
 
-
 _NO_SUCH = "Check the id and the use case; create it, or start it with create=True."
 
 
