@@ -29,6 +29,7 @@ from statustrack.core.errors import (
 from statustrack.core.status import BaseStatusEnum, StatusNameEnum
 from statustrack.tracking.bulk import CreateReport
 from statustrack.tracking.context import ExecutionContext
+from statustrack.tracking.hooks import TaskEvent, on
 from statustrack.tracking.index import StatusAndUpdateTimeIndex
 from statustrack.tracking.location import use_engine
 from statustrack.tracking.results import Results
@@ -65,6 +66,7 @@ __all__ = [
     "TaskAlreadyExistsError",
     "TaskAlreadySucceedError",
     "TaskChangedError",
+    "TaskEvent",
     "TaskExecutionError",
     "TaskIgnoredError",
     "TaskInstruction",
@@ -77,6 +79,7 @@ __all__ = [
     "TrackerConfig",
     "Worker",
     "__version__",
+    "on",
     "release_on_sigterm",
     "use_engine",
 ]

@@ -222,6 +222,14 @@ def notes_of(row: Row) -> list[dict[str, Any]]:
     return [note for note in notes if isinstance(note, dict)] if isinstance(notes, list) else []
 
 
+def was_redriven(row: Row, redrive_id: str) -> bool:
+    """Whether the notes of a row say that this redrive has redriven it."""
+    text = row.get("notes")
+    if not isinstance(text, str) or f'"{redrive_id}"' not in text:  # nearly all, and no JSON is read for them
+        return False
+    return any(note.get("action") == "redrive" and note.get("id") == redrive_id for note in notes_of(row))
+
+
 def with_note(row: Row, now: int, action: str, who: str, why: str, **more: Any) -> str:
     """The ``notes`` text with one more entry, the last 20 kept."""
     note = {

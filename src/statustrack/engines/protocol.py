@@ -90,12 +90,15 @@ class Extra:
 
 @dataclass(frozen=True)
 class TableOptions:
-    """How a table is made. ``billing_mode`` is ``PAY_PER_REQUEST`` or ``PROVISIONED`` (DynamoDB only)."""
+    """How a table is made. DynamoDB only: ``billing_mode`` is ``PAY_PER_REQUEST`` or ``PROVISIONED``; with ``expires``
+    TTL is switched on for ``expire_at``, also on a table that is there (``ignore_ttl_errors``: or only logged)."""
 
     billing_mode: str = "PAY_PER_REQUEST"
     read_capacity_units: int | None = None
     write_capacity_units: int | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    expires: bool = False
+    ignore_ttl_errors: bool = False
 
 
 class Finding(NamedTuple):

@@ -181,6 +181,7 @@ class ClaimedContext(ExecutionContext[T]):
         attempt._ctx, attempt._pid = self, os.getpid()
         self._attempt = attempt
         log(logging.INFO, "started", self._hold.key, attempt=self.attempt, worker=self.task.worker)
+        attempt._tell_started(self)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> bool:
@@ -305,7 +306,7 @@ def _claim_batch(
 
 def _take_alone(cls: type[T], key: str, engine: Engine, table: str, lease_ms: int) -> ClaimedContext[T] | None:
     config = cls.config
-    claim = claiming.Claim(engine, table, config, key, lease_ms, lifecycle.claimable(config))
+    claim = claiming.Claim(engine, table, config, key, lease_ms, lifecycle.claimable(config), cls)
     taken = claim.take()
     if not isinstance(taken, tuple):
         return None

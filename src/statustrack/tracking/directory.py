@@ -74,12 +74,24 @@ class TableDirectory:
         weakref.finalize(config, self._registered.discard, id(config)).atexit = False
 
     def _register(self, directory: core.Directory, config: TrackerConfig, label: str) -> bool:
+        before = directory.use_cases.get(config.use_case_id)
+        is_new = before is not None and core.step_id(config.codes) not in before.steps
         changed, differences = core.register(directory, config, label)
         if self._made_here and not directory.complete:
             changed = _set_complete(directory)
         if differences:
             logger.info(
                 "%s of use case %s in table %s: %s", label, config.use_case_id, self.table, "; ".join(differences)
+            )
+        marked = core.expiring_before(directory.use_cases[config.use_case_id], config.codes) if is_new else []
+        if marked:
+            logger.warning(
+                "%s of use case %s in table %s goes on from %s, whose retention may have marked tasks to be deleted "
+                "that now wait. Run `statustrack prune` once: it takes that mark from tasks that a step waits for.",
+                label,
+                config.use_case_id,
+                self.table,
+                ", ".join(marked),
             )
         return changed
 

@@ -72,6 +72,8 @@ def _step_class(engine: Engine, table: str, use_case_id: str, entry: UseCaseEntr
         max_retry=step.max_retry,
         lock_expire_seconds=step.lock_expire_seconds,
         retry_delay_seconds=step.retry_delay_seconds,
+        keep_succeeded_seconds=step.keep_succeeded_seconds,
+        keep_ignored_seconds=step.keep_ignored_seconds,
         **facts,
     )
     meta = type("Meta", (), {"table_name": table})
