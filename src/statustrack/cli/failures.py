@@ -49,21 +49,18 @@ def failures(
     Exit status: 0 there are none, 1 there are some.
     """
     from statustrack.cli.tables import views
-    from statustrack.core import times
     from statustrack.engines.registry import open_engine
-    from statustrack.tracking.arguments import seconds_of
+    from statustrack.tracking.arguments import bound_of
     from statustrack.tracking.groups import LOOKED_AT
     from statustrack.tracking.insights import failures as failures_of
     from statustrack.tracking.insights import plain
 
-    ages = {name: seconds_of(age, f"--{name}") for name, age in (("older", older), ("newer", newer)) if age}
     engine = open_engine(url)
     found = []
     for view in views(engine, tables):
-        moments = {name: times.to_text(max(0, view.micros - int(age * 1_000_000))) for name, age in ages.items()}
         groups = failures_of(
             view, view.chosen(use_case, step),
-            since=moments.get("newer"), until=moments.get("older"),
+            since=bound_of(newer, "--newer", view.micros), until=bound_of(older, "--older", view.micros),
             most=None if exact else LOOKED_AT, samples=samples,
         )  # fmt: skip
         found.append((view, groups))

@@ -81,19 +81,18 @@ def list_(
     statustrack list --prefix inv-2026- --json
     """
     from statustrack.cli.tables import one_view
-    from statustrack.core import times
     from statustrack.engines.registry import open_engine
-    from statustrack.tracking.arguments import seconds_of
+    from statustrack.tracking.arguments import bound_of
     from statustrack.tracking.insights import Wanted, page_of_tasks, plain
 
-    ages = {name: seconds_of(age, f"--{name}") for name, age in (("older", older), ("newer", newer)) if age}
     engine = open_engine(url)
     view = one_view(engine, tables)
-    moments = {name: times.to_text(max(0, view.micros - int(age * 1_000_000))) for name, age in ages.items()}
     partitions = _partitions(view, use_case, step, ("in_progress",) if stuck else statuses)
     wanted = Wanted(
         partitions, group, prefix, stuck,
-        since=moments.get("newer"), until=moments.get("older"), newest_first=not (oldest_first or stuck),
+        since=bound_of(newer, "--newer", view.micros),
+        until=bound_of(older, "--older", view.micros),
+        newest_first=not (oldest_first or stuck),
     )  # fmt: skip
     found = page_of_tasks(view, wanted, limit, after)
     if as_json:

@@ -120,7 +120,7 @@ def _in_progress(
     else:
         how = "it is in progress, but nobody holds it"
     if next_retry(config, row) >= config.max_retry:
-        before = f" It has already failed {_times(retry)} in a row." if retry else ""
+        before = f" It has already {_failed(retry)}." if retry else ""
         return Explanation(
             "crashed",
             f"{holder} held attempt {attempt}; {how}.{before}",
@@ -153,11 +153,11 @@ def _claimable(
             "waiting",
             f"It waits until {_clock(ready)} {after}.",
             "refuse",
-            "Wait, or redrive it: a redriven task does not wait.",
+            "Wait, or redrive it: a redriven task does not wait." if status == config.failed_status else "Wait.",
             _moment(ready),
         )
     if status == config.failed_status:
-        says = f"It failed {_times(retry)}{' in a row' if retry > 1 else ''}, and can be tried again; the last error: "
+        says = f"It {_failed(retry)}, and can be tried again; the last error: "
         says += f"{row.get('error_summary') or 'none is recorded'}."
     elif attempt:
         says = f"It is ready for this step (attempt {attempt} was the last)."
@@ -172,11 +172,12 @@ def _why_ignored(row: Row, retry: int) -> str:
         why = f": {notes[-1]['why']}" if notes[-1].get("why") else ", without a reason"
         return f"It was given up by {notes[-1].get('who') or 'somebody'}{why}."
     why = row.get("error_summary") or "no error is recorded"
-    return f"It is ignored after it failed {_times(retry)} in a row; the last error: {why}."
+    after = f" after it {_failed(retry)}" if retry else ""
+    return f"It is ignored{after}; the last error: {why}."
 
 
-def _times(number: int) -> str:
-    return {1: "once", 2: "twice"}.get(number, f"{number} times")
+def _failed(times: int) -> str:
+    return {0: "failed", 1: "failed once", 2: "failed twice in a row"}.get(times, f"failed {times} times in a row")
 
 
 def _last(row: Row, outcome: str) -> str:

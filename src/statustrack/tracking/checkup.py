@@ -24,6 +24,10 @@ SAMPLE = 50
 LARGE_BYTES = 300 * KB
 #: A clock that is further off than this is worth a word; a reply that takes longer, too.
 CLOCK_SECONDS, SLOW_MS = 2.0, 500
+#: DynamoDB takes up to two days to delete what has expired.
+LATE_SECONDS = 3 * 86_400
+
+_LOOKED_INTO = ("key", "lock", "status", "update_time", "expire_at")
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,8 @@ def checkup(engine: Engine, table: str, everything: bool = False) -> Checkup:
         return Checkup(table, found, 0, now, Cost(engine.meter.requests - before, 0.0))
     found = [_reach(view), _clock(view), *view.engine.inspect(view.table), *_directory(view)]
     rows = list(_all_rows(view) if everything else _last_rows(view))
-    found += [*_leases(view), *_odd(view, rows), _sizes(rows, everything)]
+    remedy = next((each.fix for each in found if each.topic == "retention"), "")
+    found += [*_leases(view), *_odd(view, rows), *_expired(view, rows, remedy), _sizes(rows, everything)]
     return Checkup(view.table, found, len(rows), view.now, view.spent())
 
 
@@ -151,6 +156,14 @@ def _odd(view: View, rows: list[tuple[Row, int]]) -> Iterator[Finding]:
         )  # fmt: skip
 
 
+def _expired(view: View, rows: list[tuple[Row, int]], remedy: str) -> Iterator[Finding]:
+    before = view.micros // 1_000_000 - LATE_SECONDS
+    late = [row for row, _ in rows if isinstance(row.get("expire_at"), int) and row["expire_at"] < before]
+    if late:
+        says = f"{len(late):,} tasks are here days after their retention ({late[0]['key']})"
+        yield Finding("retention", "warning", says, remedy)
+
+
 def _sizes(rows: list[tuple[Row, int]], everything: bool) -> Finding:
     if not rows:
         return Finding("sizes", "good", "there are no tasks")
@@ -187,4 +200,4 @@ def _all_rows(view: View) -> Iterator[tuple[Row, int]]:
 
 def _kept(row: Row) -> tuple[Row, int]:
     """What is looked at of a row, and its size: a million whole rows are not kept."""
-    return {name: row[name] for name in ("key", "lock", "status", "update_time") if name in row}, size_of_row(row)
+    return {name: row[name] for name in _LOOKED_INTO if name in row}, size_of_row(row)

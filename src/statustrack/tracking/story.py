@@ -14,7 +14,7 @@ from statustrack.core.record import ATTRIBUTES, attempts_of, errors_of, fence_of
 from statustrack.core.writes import Row
 from statustrack.tracking.holders import Holder, holder
 from statustrack.tracking.known import FoundTask, find_task
-from statustrack.tracking.redrive import code_names
+from statustrack.tracking.operate import code_names
 from statustrack.tracking.task import BaseTask
 from statustrack.tracking.view import Cost, View, instant, moment
 

@@ -94,6 +94,19 @@ class View:
             for shard in range(1, max(1, entry.shards.get(code, 1)) + 1)
         ]
 
+    def partitions_of(self, step: type[BaseTask], names: Iterable[str]) -> list[Partition]:
+        """The partitions of these statuses of a step, which the directory need not know."""
+        config = step.config
+        found = []
+        for name in names:
+            code = config.codes[STATUS_NAMES.index(name)]
+            shards = max(self.directory.shards(config.use_case_id, code), config.status_shards.get(code, 1))
+            found += [
+                Partition(config.use_case_id, code, shard, config.partition(code, shard))
+                for shard in range(1, shards + 1)
+            ]
+        return found
+
     def task_id(self, use_case: str, key: str) -> str:
         """The id of a task within its use case."""
         return key[len(use_case) + len(self.directory.use_cases[use_case].sep) :]
@@ -140,8 +153,3 @@ def moment(ms: object) -> datetime | None:
         return times.micros_to_datetime(ms * 1000)
     except OverflowError:
         return None
-
-
-def codes_named(step: type[BaseTask], names: Iterable[str]) -> list[int]:
-    """The codes of these status names in a step."""
-    return [step.config.codes[STATUS_NAMES.index(name)] for name in names]
