@@ -544,7 +544,7 @@ def test_each_fault_is_found_with_its_remedy(two: list[type[st.BaseTask]], store
     for everything in (False, True):
         found = checkup(store, table, everything)
         topics = by_topic(found)
-        assert "1 leases are over" in topics["leases"][0].says
+        assert "1 lease over" in topics["leases"][0].says
         assert "statustrack release dead" in topics["leases"][0].fix
         assert "job____large" in topics["sizes"][0].says
         assert topics["sizes"][0].state == "warning"

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
-import shlex
 from typing import TYPE_CHECKING
 
 import click
-from click.core import ParameterSource
 
-from statustrack.cli.options import CHECK_FAILED, cost_option, debug_option, engine_option, json_option, tables_option
+from statustrack.cli.options import (
+    CHECK_FAILED,
+    cost_option,
+    debug_option,
+    engine_option,
+    json_option,
+    tables_option,
+    to_type,
+)
 
 if TYPE_CHECKING:
     from statustrack.tracking.story import Explained
@@ -59,7 +65,7 @@ def explain(
         if found.explanation.state != "missing":
             break
         found, view = explained(other, task_id, use_case, step), other
-    commands = commands_for(found, view.table, url)
+    commands = commands_for(found)
     if as_json:
         answer = plain(found)
         said = answer.pop("explanation")
@@ -78,18 +84,9 @@ def explain(
         raise SystemExit(CHECK_FAILED)
 
 
-def commands_for(found: Explained, table: str, url: str) -> list[str]:
-    """What to type next, ready to be copied: quoted for the shell, with what was said of engine and table."""
-    ctx = click.get_current_context()
-    given = []
-    for name, option, value in (("url", "--engine", url), ("tables", "--table", table)):
-        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            given += [option, value]
-    if ctx.get_parameter_source("use_case") is ParameterSource.COMMANDLINE:
-        given += ["--use-case", found.use_case]
+def commands_for(found: Explained) -> list[str]:
+    """What to type next, ready to be copied."""
     # An id that a terminal would not show as it is cannot be copied from one.
     if not found.task_id.isprintable() or found.task_id.startswith("-"):
         return []
-    return [
-        shlex.join(["statustrack", verb, found.task_id, *given]) for verb in NEXT.get(found.explanation.state, ())
-    ]
+    return [to_type(verb, found.task_id) for verb in NEXT.get(found.explanation.state, ())]

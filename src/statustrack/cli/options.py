@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -38,6 +39,21 @@ class NotThere(Refusal):
     """Ends a command about something that is not there, with exit status 1."""
 
     exit_code = CHECK_FAILED
+
+
+def to_type(*words: str) -> str:
+    """A command to type next, quoted for the shell, with what was said of engine and table on the command line."""
+    from shlex import join
+
+    ctx = click.get_current_context(silent=True)
+    given: list[str] = []
+    for name, option in (("url", "--engine"), ("tables", "--table"), ("use_case", "--use-case")):
+        value = None if ctx is None else ctx.params.get(name)
+        if ctx is None or not value or ctx.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
+            continue
+        for each in (value,) if isinstance(value, str) else value:
+            given += [option, each]
+    return join(["statustrack", *words, *given])
 
 
 def engine_option(default: str | None = "", shown: str | bool = True) -> Callable[[F], F]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from statustrack.cli.options import to_type
 from statustrack.cli.sheet import STYLES, Column, Sheet
 from statustrack.cli.words import ago, count, plural, shown, since, span
 
@@ -18,13 +19,15 @@ if TYPE_CHECKING:
     from statustrack.tracking.overview import Overview, StepCounts, UseCaseCounts
     from statustrack.tracking.pace import Paces
 
+#: Narrower than this, a listing says once what is the same in all its lines.
+NARROW = 120
 #: The order in which people look: what waits and runs, what went wrong, what is done.
 ORDER = ("pending", "in_progress", "failed", "ignored", "succeeded")
 
 
-def title(sheet: Sheet, table: str, url: str, complete: bool = True) -> None:
-    """Which table this is about."""
-    sheet.line((f"{shown(table)} at {shown(url)}", "dim"))
+def title(sheet: Sheet, table: str, url: str, complete: bool = True, said: str = "") -> None:
+    """Which table this is about; and what is said of all that follows."""
+    sheet.line((f"{shown(table)} at {shown(url)}", "dim"), f": {shown(said)}" if said else "")
     if not complete:
         sheet.words("Written by others: shards may be missing until `statustrack init --adopt`.", "yellow")
 
@@ -89,10 +92,10 @@ def _notes(step: StepCounts) -> list[list[str | Text]]:
     plus = "+" * running.partly
     if running.stuck:
         what = "lease is" if running.stuck == 1 else "leases are"
-        text = f"{running.stuck:,}{plus} {what} over, the workers crashed or hang: statustrack list --stuck"
+        text = f"{running.stuck:,}{plus} {what} over: {to_type('list', '--stuck')}"
         lines.append([name, Text("stuck", "bold red"), text])
     elif running.stuck is None:
-        text = f"{running.long:,}{plus} for longer than a lease; dead or renewing? statustrack status --leases"
+        text = f"{running.long:,}{plus} for longer than a lease: {to_type('status', '--leases')}"
         lines.append([name, Text("stuck?", "yellow"), text])
     return lines
 
@@ -127,7 +130,12 @@ def _paces(sheet: Sheet, paces: Paces, use_case: str) -> None:
 
 def listing(sheet: Sheet, url: str, table: str, found: Listing, several_use_cases: bool) -> None:
     """A page of tasks."""
-    title(sheet, table, url)
+    alike = {
+        name: found.tasks[0].status.replace("_", " ") if name == "status" else found.tasks[0].step
+        for name in ("step", "status")
+        if sheet.is_terminal and sheet.width < NARROW and len({getattr(task, name) for task in found.tasks}) == 1
+    }
+    title(sheet, table, url, said=", ".join(filter(None, alike.values())))
     if not found.tasks:
         what = "No more such task" if found.after is None else "None"
         sheet.line(f"{what} among {found.looked_at:,} looked at." if found.looked_at else "No such task.")
@@ -140,8 +148,8 @@ def listing(sheet: Sheet, url: str, table: str, found: Listing, several_use_case
             [
                 shown(task.task_id),
                 shown(task.use_case) if several_use_cases else "",
-                shown(task.step),
-                Text(task.status.replace("_", " "), STYLES.get(task.status, "")),
+                "" if "step" in alike else shown(task.step),
+                "" if "status" in alike else Text(task.status.replace("_", " "), STYLES.get(task.status, "")),
                 since(task.since, found.now),
                 f"{task.attempt:,}" if task.attempt else "",
                 _remark(task, found),
@@ -185,9 +193,10 @@ def failures(sheet: Sheet, url: str, table: str, found: Failures, several_use_ca
         return
     plus = "+" * found.more
     sheet.line(f"{found.looked_at:,}{plus} failed or ignored, {plural(len(found.groups), 'group')}")
+    width = max(len(f"{group.count:,}{plus}") for group in found.groups)
     for group in found.groups:
         sheet.space()
-        head = Text.assemble((f"{group.count:,}{plus}", "bold"), "  ")
+        head = Text.assemble((f"{group.count:,}{plus}".rjust(width), "bold"), "  ")
         sheet.words(Text(shown(group.summary or "no error is recorded"), "bold red"), first=head)
         where = shown(f"{group.use_case} / {group.step}" if several_use_cases else group.step)
         parts = [f"{group.failed:,} failed" * bool(group.failed), f"{group.ignored:,} ignored" * bool(group.ignored)]
@@ -197,7 +206,7 @@ def failures(sheet: Sheet, url: str, table: str, found: Failures, several_use_ca
         more = f" and {group.count - len(group.samples):,} more" * (group.count > len(group.samples))
         sheet.words(f"{', '.join(map(shown, group.samples))}{more}", "dim", indent)
         if group.group is not None:
-            sheet.line((f"statustrack list --group {shown(group.group)}", "cyan"), indent=indent)
+            sheet.line((shown(to_type("list", "--group", group.group)), "cyan"), indent=indent)
     if found.more:
         sheet.space()
         sheet.line(("There are older ones: --exact looks at all.", "dim"))

@@ -121,20 +121,22 @@ def _leases(view: View) -> Iterator[Finding]:
         by_state.setdefault(each.state, []).append(each)
     running = len(by_state.get("running", ()))
     for state, says, fix in (
-        ("over", "leases are over without an outcome: the workers crashed, hang, or lost the storage",
-         "start a worker (it takes them over), or statustrack release {id}"),
-        ("odd", "leases end at a time that no sane clock has written; they count as over",
-         "start a worker (it takes them over); look at the clock of {worker}"),
-        ("free", "tasks are in progress, but nobody holds them", "start a worker (it takes them over)"),
+        ("over", "over without an outcome: a worker that crashed, hangs, or lost the storage",
+         "start a worker (it takes over), or statustrack release {id}"),
+        ("odd", "with an end that no sane clock has written; it counts as over",
+         "start a worker (it takes over); look at the clock of {worker}"),
+        ("free", "of nobody, though the task is in progress", "start a worker (it takes over)"),
     ):  # fmt: skip
         some = by_state.get(state, [])
         if some:
             names = ", ".join(each.task_id for each in some[:3]) + ", ..." * (len(some) > 3)
             many = f"{len(some):,}{'+' * found.more}"
             fix = fix.format(id=some[0].task_id, worker=some[0].worker or "the worker")
-            yield Finding("leases", "warning", f"{many} {says} ({names})", fix)
+            lease = "lease" if len(some) == 1 else "leases"
+            yield Finding("leases", "warning", f"{many} {lease} {says} ({names})", fix)
     if running == len(found.tasks):
-        yield Finding("leases", "good", f"{running:,}{'+' * found.more} tasks in progress, every lease runs")
+        says = f"{running:,}{'+' * found.more} in progress, every lease runs" if running else "nothing is in progress"
+        yield Finding("leases", "good", says)
 
 
 def _odd(view: View, rows: list[tuple[Row, int]]) -> Iterator[Finding]:
