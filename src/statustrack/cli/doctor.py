@@ -27,7 +27,8 @@ def doctor(url: str, tables: tuple[str, ...], everything: bool, cost: bool, as_j
     """
     from statustrack.cli.tables import chosen
     from statustrack.engines.registry import open_engine
-    from statustrack.tracking.insights import checkup, plain
+    from statustrack.tracking.checkup import checkup
+    from statustrack.tracking.view import plain
 
     engine = open_engine(url)
     found = [checkup(engine, table, everything) for table in chosen(engine, tables)]

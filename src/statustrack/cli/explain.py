@@ -56,7 +56,8 @@ def explain(
     """
     from statustrack.cli.tables import views
     from statustrack.engines.registry import open_engine
-    from statustrack.tracking.insights import explained, plain
+    from statustrack.tracking.story import explained
+    from statustrack.tracking.view import plain
 
     engine = open_engine(url)
     looks = views(engine, tables)

@@ -52,8 +52,8 @@ def failures(
     from statustrack.engines.registry import open_engine
     from statustrack.tracking.arguments import bound_of
     from statustrack.tracking.groups import LOOKED_AT
-    from statustrack.tracking.insights import failures as failures_of
-    from statustrack.tracking.insights import plain
+    from statustrack.tracking.groups import failures as failures_of
+    from statustrack.tracking.view import plain
 
     engine = open_engine(url)
     found = []

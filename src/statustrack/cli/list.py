@@ -83,7 +83,8 @@ def list_(
     from statustrack.cli.tables import one_view
     from statustrack.engines.registry import open_engine
     from statustrack.tracking.arguments import bound_of
-    from statustrack.tracking.insights import Wanted, page_of_tasks, plain
+    from statustrack.tracking.listing import Wanted, page_of_tasks
+    from statustrack.tracking.view import plain
 
     engine = open_engine(url)
     view = one_view(engine, tables)

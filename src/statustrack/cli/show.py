@@ -40,7 +40,8 @@ def show(
     from statustrack.cli.tables import views
     from statustrack.core.errors import TaskIsNotInitializedError
     from statustrack.engines.registry import open_engine
-    from statustrack.tracking.insights import plain, story
+    from statustrack.tracking.story import story
+    from statustrack.tracking.view import plain
 
     engine = open_engine(url)
     missing: TaskIsNotInitializedError | None = None

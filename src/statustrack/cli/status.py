@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import click
 
 from statustrack.cli.options import cost_option, debug_option, engine_option, json_option, tables_option
+
+if TYPE_CHECKING:
+    from statustrack.tracking.pace import Paces
+    from statustrack.tracking.view import View
 
 
 @click.command()
@@ -31,13 +36,14 @@ def status(
     """
     from statustrack.cli.tables import views
     from statustrack.engines.registry import open_engine
-    from statustrack.tracking.insights import COUNTED, overview, paces, plain
+    from statustrack.tracking.overview import COUNTED, overview
+    from statustrack.tracking.view import plain
 
     engine = open_engine(url)
     found = []
     for view in views(engine, tables):
         counted = overview(view, None if exact else COUNTED, leases)
-        found.append((counted, paces(view) if pace else None))
+        found.append((counted, _paces(view) if pace else None))
     if as_json:
         tables_found = [{**plain(counted), "paces": plain(paced)} for counted, paced in found]
         click.echo(json.dumps({"engine": engine.url, "tables": tables_found}, indent=2))
@@ -52,3 +58,9 @@ def status(
         screens.status(sheet, engine.url, counted, paced)
     if cost:
         screens.spent(sheet, engine)
+
+
+def _paces(view: View) -> Paces:
+    from statustrack.tracking.pace import paces
+
+    return paces(view)

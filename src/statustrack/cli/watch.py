@@ -13,7 +13,8 @@ from statustrack.cli.options import cost_option, debug_option, engine_option, js
 
 if TYPE_CHECKING:
     from statustrack.engines.protocol import Engine
-    from statustrack.tracking.insights import Overview, Paces
+    from statustrack.tracking.overview import Overview
+    from statustrack.tracking.pace import Paces
 
 
 @click.command()
@@ -41,7 +42,7 @@ def watch(
     """
     from statustrack.cli.tables import chosen
     from statustrack.engines.registry import open_engine
-    from statustrack.tracking.insights import plain
+    from statustrack.tracking.view import plain
 
     engine = open_engine(url)
     names = chosen(engine, tables)
@@ -61,7 +62,9 @@ def _looks(
     engine: Engine, names: list[str], leases: bool, every: float, times: int | None
 ) -> Iterator[list[tuple[Overview, Paces]]]:
     """One look after the other, each at the table as it is then."""
-    from statustrack.tracking.insights import View, overview, paces
+    from statustrack.tracking.overview import overview
+    from statustrack.tracking.pace import paces
+    from statustrack.tracking.view import View
 
     done = 0
     while True:

@@ -12,7 +12,8 @@ from statustrack.cli import screens
 from statustrack.cli.sheet import Sheet, console, is_live
 from statustrack.cli.words import count, shown, span
 from statustrack.engines.protocol import Engine
-from statustrack.tracking.insights import Overview, Paces
+from statustrack.tracking.overview import Overview
+from statustrack.tracking.pace import Paces
 
 
 class Watching:

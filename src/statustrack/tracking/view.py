@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from statustrack.core import times
 from statustrack.core.errors import ConfigError
@@ -153,3 +154,18 @@ def moment(ms: object) -> datetime | None:
         return times.micros_to_datetime(ms * 1000)
     except OverflowError:
         return None
+
+
+def plain(answer: Any) -> Any:
+    """An answer as JSON can hold it: objects for dataclasses, ISO 8601 texts for instants."""
+    if dataclasses.is_dataclass(answer) and not isinstance(answer, type):
+        return {field.name: plain(getattr(answer, field.name)) for field in dataclasses.fields(answer)}
+    if isinstance(answer, datetime):
+        return answer.isoformat()
+    if isinstance(answer, Mapping):
+        return {str(name): plain(value) for name, value in answer.items()}
+    if isinstance(answer, tuple) and hasattr(answer, "_asdict"):
+        return {name: plain(value) for name, value in answer._asdict().items()}
+    if isinstance(answer, (list, tuple)):
+        return [plain(each) for each in answer]
+    return answer
