@@ -45,7 +45,7 @@ def _begun(ctx: click.Context, param: click.Parameter, begun: str) -> list[str]:
     "--status", "statuses", metavar="STATUS", multiple=True, callback=_known, shell_complete=_begun,
     help="Only this status, by name or code (repeatable).",
 )  # fmt: skip
-@click.option("--group", metavar="ID", help="Only this failure group (see `statustrack failures`).")
+@click.option("--group", metavar="ID", help="Only this failure group, as `statustrack failures` names it.")
 @click.option("--older", metavar="AGE", help="In their status for longer than this: 90s, 15m, 2h, 1d.")
 @click.option("--newer", metavar="AGE", help="In their status for less than this.")
 @click.option("--prefix", metavar="TEXT", default="", help="Only ids that begin so.")
@@ -88,7 +88,9 @@ def list_(
 
     engine = open_engine(url)
     view = one_view(engine, tables)
-    partitions = _partitions(view, use_case, step, ("in_progress",) if stuck else statuses)
+    if not statuses:  # a task that was redriven keeps the group that it was in
+        statuses = ("in_progress",) if stuck else ("failed", "ignored") if group else ()
+    partitions = _partitions(view, use_case, step, statuses)
     wanted = Wanted(
         partitions, group, prefix, stuck,
         since=bound_of(newer, "--newer", view.micros),

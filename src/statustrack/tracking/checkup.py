@@ -51,18 +51,20 @@ def checkup(engine: Engine, table: str, everything: bool = False) -> Checkup:
     :param everything: read every task, and not only the last ones of each status (DynamoDB bills that).
     :raises TableNotFoundError: there is no such table.
     """
+    meter = engine.meter
+    before = (meter.requests, meter.read_units)
     try:
         view = View(engine, table)
     except TableMismatchError:  # a table of another shape cannot be read, but it can be looked at
-        before = engine.meter.requests
         found = engine.inspect(table)
         now = times.micros_to_datetime(engine.now())
-        return Checkup(table, found, 0, now, Cost(engine.meter.requests - before, 0.0))
+        return Checkup(table, found, 0, now, Cost(meter.requests - before[0], meter.read_units - before[1]))
     found = [_reach(view), _clock(view), *view.engine.inspect(view.table), *_directory(view)]
     rows = list(_all_rows(view) if everything else _last_rows(view))
     remedy = next((each.fix for each in found if each.topic == "retention"), "")
     found += [*_leases(view), *_odd(view, rows), *_expired(view, rows, remedy), _sizes(rows, everything)]
-    return Checkup(view.table, found, len(rows), view.now, view.spent())
+    cost = Cost(meter.requests - before[0], meter.read_units - before[1])
+    return Checkup(view.table, found, len(rows), view.now, cost)
 
 
 def _reach(view: View) -> Finding:
