@@ -23,6 +23,7 @@ from statustrack.cli.options import (
 @step_options
 @click.option("--newer", metavar="AGE", help="Only failures of less than this ago: 90s, 15m, 2h, 1d.")
 @click.option("--older", metavar="AGE", help="Only failures of more than this ago.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="Groups on the screen.")
 @click.option("--samples", type=click.IntRange(1, 50), default=3, show_default=True, help="Ids of each group.")
 @click.option("--exact", is_flag=True, help="Look at all failures, not at the last 10,000 of each status and shard.")
 @cost_option
@@ -35,6 +36,7 @@ def failures(
     step: str | None,
     newer: str | None,
     older: str | None,
+    limit: int,
     samples: int,
     exact: bool,
     cost: bool,
@@ -75,7 +77,7 @@ def failures(
         for position, (view, groups) in enumerate(found):
             if position:
                 sheet.space()
-            screens.failures(sheet, engine.url, view.table, groups, len(view.directory.use_cases) > 1)
+            screens.failures(sheet, engine.url, view.table, groups, len(view.directory.use_cases) > 1, limit)
         if cost:
             screens.spent(sheet, engine)
     if any(groups.groups for _, groups in found):

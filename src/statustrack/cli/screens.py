@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from statustrack.tracking.overview import Overview, StepCounts, UseCaseCounts
     from statustrack.tracking.pace import Paces
 
+#: So many use cases are shown; a table may have thousands.
+USE_CASES = 30
 #: Narrower than this, a listing says once what is the same in all its lines.
 NARROW = 120
 #: The order in which people look: what waits and runs, what went wrong, what is done.
@@ -47,7 +49,7 @@ def status(sheet: Sheet, url: str, overview: Overview, paces: Paces | None = Non
     title(sheet, overview.table, url, overview.complete)
     if not overview.use_cases:
         sheet.line("No tasks yet.")
-    for use_case in overview.use_cases:
+    for use_case in overview.use_cases[:USE_CASES]:
         sheet.space()
         sheet.line(Text(f"{shown(use_case.use_case)}: {count(use_case.tasks, bool(use_case.capped))} tasks", "bold"))
         _counts(sheet, use_case)
@@ -57,6 +59,10 @@ def status(sheet: Sheet, url: str, overview: Overview, paces: Paces | None = Non
             sheet.grid([Column(), Column(), Column(gives_way=True)], notes)
         if paces is not None:
             _paces(sheet, paces, use_case.use_case)
+    if len(overview.use_cases) > USE_CASES:
+        more = plural(len(overview.use_cases) - USE_CASES, "more use case")
+        sheet.space()
+        sheet.line((f"{more}: --use-case NAME shows one, --json has all", "dim"))
 
 
 def _counts(sheet: Sheet, use_case: UseCaseCounts) -> None:
@@ -185,8 +191,8 @@ def _progress(progress: dict[str, object] | None) -> str:
 # --- failures --------------------------------------------------------------------------------------------------------
 
 
-def failures(sheet: Sheet, url: str, table: str, found: Failures, several_use_cases: bool) -> None:
-    """Failure groups, the largest first."""
+def failures(sheet: Sheet, url: str, table: str, found: Failures, several_use_cases: bool, limit: int) -> None:
+    """The largest failure groups."""
     title(sheet, table, url)
     if not found.groups:
         sheet.line("No failures.")
@@ -194,7 +200,7 @@ def failures(sheet: Sheet, url: str, table: str, found: Failures, several_use_ca
     plus = "+" * found.more
     sheet.line(f"{found.looked_at:,}{plus} failed or ignored, {plural(len(found.groups), 'group')}")
     width = max(len(f"{group.count:,}{plus}") for group in found.groups)
-    for group in found.groups:
+    for group in found.groups[:limit]:
         sheet.space()
         head = Text.assemble((f"{group.count:,}{plus}".rjust(width), "bold"), "  ")
         sheet.words(Text(shown(group.summary or "no error is recorded"), "bold red"), first=head)
@@ -207,6 +213,9 @@ def failures(sheet: Sheet, url: str, table: str, found: Failures, several_use_ca
         sheet.words(f"{', '.join(map(shown, group.samples))}{more}", "dim", indent)
         if group.group is not None:
             sheet.line((shown(to_type("list", "--group", group.group)), "cyan"), indent=indent)
+    if len(found.groups) > limit:
+        sheet.space()
+        sheet.line((f"{plural(len(found.groups) - limit, 'more group')}: --limit {len(found.groups)}", "dim"))
     if found.more:
         sheet.space()
         sheet.line(("There are older ones: --exact looks at all.", "dim"))

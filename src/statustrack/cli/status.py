@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from statustrack.cli.options import cost_option, debug_option, engine_option, json_option, tables_option
+from statustrack.cli.options import (
+    cost_option,
+    debug_option,
+    engine_option,
+    json_option,
+    tables_option,
+    use_case_option,
+)
 
 if TYPE_CHECKING:
     from statustrack.tracking.pace import Paces
@@ -17,6 +24,7 @@ if TYPE_CHECKING:
 @click.command()
 @engine_option()
 @tables_option
+@use_case_option
 @click.option("--exact", is_flag=True, help="Count beyond 10,000 per status and shard (on DynamoDB that costs).")
 @click.option("--pace", is_flag=True, help="Also throughput and durations of the last 100 attempts of each step.")
 @click.option("--leases", is_flag=True, help="On DynamoDB: read leases too, to tell what is stuck.")
@@ -24,7 +32,14 @@ if TYPE_CHECKING:
 @json_option
 @debug_option
 def status(
-    url: str, tables: tuple[str, ...], exact: bool, pace: bool, leases: bool, cost: bool, as_json: bool
+    url: str,
+    tables: tuple[str, ...],
+    use_case: str | None,
+    exact: bool,
+    pace: bool,
+    leases: bool,
+    cost: bool,
+    as_json: bool,
 ) -> None:
     """Count the tasks of each use case, step and status; say what waits, runs and is stuck.
 
@@ -42,8 +57,8 @@ def status(
     engine = open_engine(url)
     found = []
     for view in views(engine, tables):
-        counted = overview(view, None if exact else COUNTED, leases)
-        found.append((counted, _paces(view) if pace else None))
+        counted = overview(view, None if exact else COUNTED, leases, use_case)
+        found.append((counted, _paces(view, use_case) if pace else None))
     if as_json:
         tables_found = [{**plain(counted), "paces": plain(paced)} for counted, paced in found]
         click.echo(json.dumps({"engine": engine.url, "tables": tables_found}, indent=2))
@@ -60,7 +75,7 @@ def status(
         screens.spent(sheet, engine)
 
 
-def _paces(view: View) -> Paces:
+def _paces(view: View, use_case: str | None) -> Paces:
     from statustrack.tracking.pace import paces
 
-    return paces(view)
+    return paces(view, use_case=use_case)

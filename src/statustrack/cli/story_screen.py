@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from statustrack.tracking.story import Explained, Story, StoryAttempt, StoryError
 
 #: Lines of data that are shown.
-DATA_LINES = 200
+DATA_LINES, DATA_LINE = 200, 2000
 CLAIMS = {
     "claim": "takes it",
     "take_over": "takes it over",
@@ -224,6 +224,6 @@ def _late(sheet: Sheet, late: dict[str, Any]) -> None:
 def _data(sheet: Sheet, data: Any) -> None:
     lines = json.dumps(data, indent=2, ensure_ascii=False, default=str).split("\n")
     for line in lines[:DATA_LINES]:
-        sheet.words(shown(line), indent=2)
+        sheet.words(shown(line if len(line) <= DATA_LINE else line[:DATA_LINE] + sheet.more), indent=2)
     if len(lines) > DATA_LINES:
         sheet.line((f"{len(lines) - DATA_LINES:,} more lines: --data --json has all", "dim"), indent=2)

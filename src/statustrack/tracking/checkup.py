@@ -108,12 +108,13 @@ def _directory(view: View) -> Iterator[Finding]:
         steps = sum(len(entry.steps) for entry in known.use_cases.values())
         names = ", ".join(sorted(known.use_cases)[:5]) + ", ..." * (len(known.use_cases) > 5)
         yield Finding("directory", "good", f"knows {steps} step{'s' * (steps != 1)} of {names}")
-    for name, entry in sorted(known.use_cases.items()):
-        if not entry.steps:
-            yield Finding(
-                "directory", "note", f"of use case {name} only status codes are known, no steps",
-                "run its program once: a step enters itself when it first writes",
-            )  # fmt: skip
+    bare = [name for name, entry in sorted(known.use_cases.items()) if not entry.steps]
+    if bare:
+        names = ", ".join(bare[:5]) + ", ..." * (len(bare) > 5)
+        yield Finding(
+            "directory", "note", f"only status codes are known, no steps, of use case {names}",
+            "run its program once: a step enters itself when it first writes",
+        )  # fmt: skip
 
 
 def _leases(view: View) -> Iterator[Finding]:
