@@ -10,19 +10,27 @@ import click
 from statustrack.cli.options import DEBUG_VARIABLE, INTERRUPTED, Refusal, Unreachable, debug_option
 
 #: Where each command is, and its line in the list of commands: in the order of a first hour, not of the alphabet.
-#: A module is imported when its command is used, so that none pays for what another needs.
+#: A module is imported when its command is used, so that none pays for what another needs. ``module:name`` where the
+#: command cannot be called as its function is.
 COMMANDS = {
     "demo": ("statustrack.cli.demo", "See it work: 200 PDF invoices, two steps, a worker killed."),
     "init": ("statustrack.cli.init", "Make a table (and, on SQLite, its file)."),
     "add": ("statustrack.cli.add", "Add tasks: ids or JSON lines from files or a pipe."),
     "run": ("statustrack.cli.run", "Run a worker: the handlers of your steps on their tasks."),
     "status": ("statustrack.cli.status", "How many tasks wait, run, have failed, are done."),
+    "list": ("statustrack.cli.list:list_", "List tasks by status, group, age and id, in pages."),
+    "show": ("statustrack.cli.show", "Show one task: its attempts, errors, holder, notes."),
+    "explain": ("statustrack.cli.explain", "Why a task is not running, and what to do."),
+    "failures": ("statustrack.cli.failures", "What fails, as groups of like failures."),
+    "watch": ("statustrack.cli.watch", "Watch a table at work, live."),
+    "doctor": ("statustrack.cli.doctor", "Check a table and what it lives in; say how to mend it."),
     "redrive": ("statustrack.cli.redrive", "Put failed and ignored tasks back to pending."),
     "ignore": ("statustrack.cli.ignore", "Give pending and failed tasks up."),
     "release": ("statustrack.cli.release", "Take tasks from workers that are dead."),
     "delete": ("statustrack.cli.delete", "Delete tasks for good."),
     "copy": ("statustrack.cli.copy", "Copy a table to another place."),
     "prune": ("statustrack.cli.prune", "Delete tasks whose retention has ended."),
+    "completion": ("statustrack.cli.completion", "Print the script for completion in your shell."),
 }
 
 
@@ -35,8 +43,9 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        module, line = COMMANDS[name]
-        command: click.Command = getattr(import_module(module), name)
+        place, line = COMMANDS[name]
+        module, _, attribute = place.partition(":")
+        command: click.Command = getattr(import_module(module), attribute or name)
         command.short_help = line
         return command
 

@@ -11,7 +11,7 @@ import click
 from rich.text import Text
 
 from statustrack.cli.progress import Progress
-from statustrack.cli.render import shown
+from statustrack.cli.words import shown
 
 if TYPE_CHECKING:
     from statustrack.tracking.canary import CanaryReport
@@ -90,7 +90,6 @@ class ActionScreen(Progress):
         else:
             self.line(f"Deleted {tasks(report.deleted)} of {report.read:,}: their retention had ended.")
         if report.kept:
-            what = "would lose" if dry_run else "have lost"
-            self.line(f"{tasks(report.kept)} {what} their expire_at, and stay: a step goes on from them.")
+            self.line(f"A step goes on from {tasks(report.kept)}: kept, and no longer marked to expire.")
         if report.changed_meanwhile:
-            self.line(f"{tasks(report.changed_meanwhile)} changed meanwhile, and stay.")
+            self.line(f"Changed meanwhile, and kept: {tasks(report.changed_meanwhile)}.")

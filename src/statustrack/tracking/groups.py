@@ -12,7 +12,7 @@ from statustrack.core.record import errors_of
 from statustrack.core.writes import Row
 from statustrack.engines.protocol import Cursor
 from statustrack.tracking.task import BaseTask
-from statustrack.tracking.view import Cost, Partition, View, codes_named, instant
+from statustrack.tracking.view import Cost, Partition, View, instant
 
 #: Failed tasks of a shard that are looked at, the last ones first.
 LOOKED_AT = 10_000
@@ -80,7 +80,7 @@ def failures(
     jobs: list[tuple[type[BaseTask], Partition]] = [
         (step, partition)
         for step in wanted
-        for partition in view.partitions(step.config.use_case_id, codes_named(step, ("failed", "ignored")))
+        for partition in view.partitions_of(step, ("failed", "ignored"))
     ]
     read = view.read_all([partial(_rows, view, partition, since, until, most) for _, partition in jobs])
     groups: dict[tuple[type[BaseTask], str | None], list[tuple[Row, int]]] = {}
@@ -162,5 +162,5 @@ def _group(
         ignored=len(members) - failed,
         first_seen=instant(members[-1][0].get("update_time")),
         last_seen=instant(members[0][0].get("update_time")),
-        samples=[view.task_id(use_case, row["key"]) for row, _ in members[:samples]],
+        samples=[row["key"][len(use_case) + len(step.config.sep) :] for row, _ in members[:samples]],
     )

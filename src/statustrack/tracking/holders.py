@@ -56,8 +56,8 @@ def holders(view: View, steps: list[type[BaseTask]] | None = None, most: int = 1
     found: list[Holder] = []
     more = False
     for step in view.steps if steps is None else steps:
-        use_case, code = step.config.use_case_id, step.config.in_progress_status
-        for partition in view.partitions(use_case, [code]):
+        code = step.config.in_progress_status
+        for partition in view.partitions_of(step, ("in_progress",)):
             page = view.engine.page(view.table, partition.value, limit=most)
             more = more or page.after is not None
             rows = page.rows

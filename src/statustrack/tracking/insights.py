@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping
-from datetime import datetime
-from typing import Any
-
+from statustrack.tracking.checkup import Checkup, checkup
 from statustrack.tracking.groups import FailureGroup, Failures, failures
 from statustrack.tracking.holders import Holder, Holders, holders
 from statustrack.tracking.listing import ListedTask, Listing, Wanted, page_of_tasks
 from statustrack.tracking.overview import COUNTED, Overview, overview
 from statustrack.tracking.pace import Pace, Paces, paces
 from statustrack.tracking.story import Explained, Story, explained, story
-from statustrack.tracking.view import Cost, View
+from statustrack.tracking.view import Cost, View, plain
 
 __all__ = [
     "COUNTED",
+    "Checkup",
     "Cost",
     "Explained",
     "FailureGroup",
@@ -31,6 +28,7 @@ __all__ = [
     "Story",
     "View",
     "Wanted",
+    "checkup",
     "explained",
     "failures",
     "holders",
@@ -40,16 +38,3 @@ __all__ = [
     "plain",
     "story",
 ]
-
-
-def plain(answer: Any) -> Any:
-    """An answer as JSON can hold it: objects for dataclasses, ISO 8601 texts for instants."""
-    if dataclasses.is_dataclass(answer) and not isinstance(answer, type):
-        return {field.name: plain(getattr(answer, field.name)) for field in dataclasses.fields(answer)}
-    if isinstance(answer, datetime):
-        return answer.isoformat()
-    if isinstance(answer, Mapping):
-        return {str(name): plain(value) for name, value in answer.items()}
-    if isinstance(answer, (list, tuple)):
-        return [plain(each) for each in answer]
-    return answer

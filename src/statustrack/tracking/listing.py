@@ -21,8 +21,13 @@ from statustrack.tracking.task import BaseTask
 from statustrack.tracking.view import Cost, Partition, View, instant, moment
 
 #: A filter that the storage does not know gives up, until it is asked to go on, after so many tasks.
-LOOKED_AT = 20_000
+LOOKED_AT = 10_000
 PAGE = 500
+#: What of a row a listing needs, where a read may choose.
+_KEPT = (
+    "value", "status", "update_time", "create_time", "retry", "attempt", "ready_at", "start_time", "worker",
+    "error_group", "error_summary", "errors", "lock", "lock_time", "lease_until", "progress",
+)  # fmt: skip
 #: What a listing shows beside what the index carries.
 _MORE = tuple(dict.fromkeys((*HOLDER_ATTRIBUTES, "error_summary", "errors")))
 
@@ -81,8 +86,10 @@ def page_of_tasks(view: View, wanted: Wanted, limit: int = 20, after: str | None
     :raises ConfigError: ``after`` is no such mark.
     """
     start = _Mark.of(after)
-    streams = [_stream(view, partition, wanted, start, limit) for partition in wanted.partitions]
-    merged = merge(streams, lambda each: (each[0]["update_time"], each[0]["key"]), wanted.newest_first)
+    merged = _by_prefix(view, wanted, start) if wanted.prefix and view.engine.page_is_full else None
+    if merged is None:
+        streams = [_stream(view, partition, wanted, start, limit) for partition in wanted.partitions]
+        merged = merge(streams, _order, wanted.newest_first)
     shown: list[tuple[Row, Partition]] = []
     seen: set[str] = set()
     looked_at, ended = 0, True
@@ -129,13 +136,43 @@ class _Mark:
             return None
         try:
             time, keys = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-            if instant(time) is None:
+            if instant(time) is None or not keys:
                 raise ValueError
             return cls(str(time), {str(value): str(key) for value, key in keys.items()})
         except (ValueError, TypeError, AttributeError, binascii.Error):
             raise ConfigError(
                 f"after={text!r} is no mark of a listing: take the one that the page before ended with."
             ) from None
+
+
+def _order(each: tuple[Row, Partition]) -> tuple[str, str]:
+    return (each[0]["update_time"], each[0]["key"])
+
+
+def _by_prefix(view: View, wanted: Wanted, start: _Mark | None) -> Iterator[tuple[Row, Partition]] | None:
+    """Those whose id begins so, in order; None: there are too many of them to be sorted.
+
+    Where the table itself is what is read, its keys are in order, and a prefix is a range of them; elsewhere a scan
+    reads, and bills, every task there is.
+    """
+    by_value = {partition.value: partition for partition in wanted.partitions}
+    found: list[tuple[Row, Partition]] = []
+    for use_case in dict.fromkeys(partition.use_case for partition in wanted.partitions):
+        prefix = use_case + view.directory.use_cases[use_case].sep + wanted.prefix
+        for row in islice(view.engine.scan(view.table, prefix, attributes=_KEPT), LOOKED_AT + 1 - len(found)):
+            partition = by_value.get(row.get("value", ""))
+            if partition is not None:
+                found.append((row, partition))
+    if len(found) > LOOKED_AT:
+        return None
+    since, until = wanted.since or "", wanted.until or "~"
+    found = [each for each in found if since <= each[0].get("update_time", "") <= until]
+    found.sort(key=_order, reverse=wanted.newest_first)
+    if start is not None and wanted.newest_first:
+        found = [each for each in found if _order(each) < (start.time, min(start.keys.values()))]
+    elif start is not None:
+        found = [each for each in found if _order(each) > (start.time, max(start.keys.values()))]
+    return iter(found)
 
 
 def _stream(

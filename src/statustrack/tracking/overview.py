@@ -89,7 +89,9 @@ class _Part(NamedTuple):
     more: bool
 
 
-def overview(view: View, most: int | None = COUNTED, leases: bool = False) -> Overview:
+def overview(
+    view: View, most: int | None = COUNTED, leases: bool = False, use_case: str | None = None
+) -> Overview:
     """Count a table.
 
     On DynamoDB one request for each status and shard, and a second one for a shard in which more than 1,000 tasks wait
@@ -97,19 +99,25 @@ def overview(view: View, most: int | None = COUNTED, leases: bool = False) -> Ov
 
     :param most: stop counting a shard beyond this; None: exact.
     :param leases: read the leases also where a listing does not carry them.
+    :param use_case: only this one.
+    :raises ConfigError: there is no such use case.
     """
+    if use_case is not None:
+        view.chosen(use_case)
+    names = [name for name in sorted(view.directory.use_cases) if use_case in (None, name)]
     jobs: list[tuple[Partition, str]] = []
-    for use_case, entry in sorted(view.directory.use_cases.items()):
+    for name in names:
+        entry = view.directory.use_cases[name]
         pending = {step.codes[0] for step in entry.steps.values()}
         running = {step.codes[1] for step in entry.steps.values()}
-        for partition in view.partitions(use_case, sorted(entry.shards)):
+        for partition in view.partitions(name, sorted(entry.shards)):
             kind = "first" if partition.code in pending else "held" if partition.code in running else "count"
             jobs.append((partition, kind))
     parts = view.read_all([partial(_look, view, partition, kind, most) for partition, kind in jobs])
     found: dict[str, dict[int, list[_Part]]] = {}
     for (partition, _), part in zip(jobs, parts, strict=True):
         found.setdefault(partition.use_case, {}).setdefault(partition.code, []).append(part)
-    use_cases = [_use_case(view, name, found.get(name, {}), most, leases) for name in sorted(view.directory.use_cases)]
+    use_cases = [_use_case(view, name, found.get(name, {}), most, leases) for name in names]
     return Overview(view.table, view.directory.complete, use_cases, view.now, view.spent())
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from statustrack.core.errors import TaskIsNotInitializedError
 from statustrack.core.explain import Explanation
 from statustrack.core.explain import explain as explain_row
 from statustrack.core.payload import decode, size_of
@@ -16,6 +17,8 @@ from statustrack.tracking.known import FoundTask, find_task
 from statustrack.tracking.operate import code_names
 from statustrack.tracking.task import BaseTask
 from statustrack.tracking.view import Cost, View, instant, moment
+
+_NO_SUCH = "Check the id and the use case; create it, or start it with create=True."
 
 
 @dataclass(frozen=True)
@@ -140,9 +143,13 @@ def story(view: View, task_id: str, use_case: str | None = None) -> Story:
 def explained(view: View, task_id: str, use_case: str | None = None, step: str | None = None) -> Explained:
     """Why a task is (not) running, as its own step sees it, or another that is named.
 
-    :raises TaskIsNotInitializedError, ConfigError: as :func:`story`.
+    :raises ConfigError: several use cases have one; or there is no such use case or step.
     """
-    found = find_task(view.engine, view.table, task_id, use_case, view.directory)
+    try:
+        found = find_task(view.engine, view.table, task_id, use_case, view.directory)
+    except TaskIsNotInitializedError as error:
+        missing = Explanation("missing", f"{str(error)[:1].upper()}{str(error)[1:]}", "create_first", _NO_SUCH)
+        return Explained(use_case or "", "", task_id, "", missing, view.now, view.spent())
     seen = view.chosen(found.use_case_id, step)[0] if step is not None else found.step
     _, status = view.named(found.use_case_id, found.row.get("status"))
     if seen is None:

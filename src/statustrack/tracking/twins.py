@@ -15,6 +15,7 @@ from statustrack.tracking.threads import call_in_thread
 if TYPE_CHECKING:
     from statustrack.core.explain import Explanation
     from statustrack.tracking.bulk import CreateReport
+    from statustrack.tracking.groups import Failures
     from statustrack.tracking.operate import ActionReport
     from statustrack.tracking.redrive import RedriveReport
     from statustrack.tracking.retention import PruneReport
@@ -191,3 +192,10 @@ class AsyncTwins:
     async def acount_tasks_by_use_case_id(cls: type[T], use_case_id: str | None = None) -> int:
         """Async twin of ``count_tasks_by_use_case_id``."""
         return await call_in_thread(cls.count_tasks_by_use_case_id, use_case_id)
+
+    @classmethod
+    async def afailures(
+        cls: type[T], *, since: Any = None, until: Any = None, most: int | None = 10_000, samples: int = 3
+    ) -> Failures:
+        """Async twin of ``failures``."""
+        return await call_in_thread(cls.failures, since=since, until=until, most=most, samples=samples)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from statustrack.core import times
-from statustrack.core.config import DIRECTORY_KEY
 from statustrack.core.errors import ConfigError
 from statustrack.core.status import STATUS_NAMES
 from statustrack.core.writes import Row
@@ -95,6 +95,19 @@ class View:
             for shard in range(1, max(1, entry.shards.get(code, 1)) + 1)
         ]
 
+    def partitions_of(self, step: type[BaseTask], names: Iterable[str]) -> list[Partition]:
+        """The partitions of these statuses of a step, which the directory need not know."""
+        config = step.config
+        found = []
+        for name in names:
+            code = config.codes[STATUS_NAMES.index(name)]
+            shards = max(self.directory.shards(config.use_case_id, code), config.status_shards.get(code, 1))
+            found += [
+                Partition(config.use_case_id, code, shard, config.partition(code, shard))
+                for shard in range(1, shards + 1)
+            ]
+        return found
+
     def task_id(self, use_case: str, key: str) -> str:
         """The id of a task within its use case."""
         return key[len(use_case) + len(self.directory.use_cases[use_case].sep) :]
@@ -143,11 +156,16 @@ def moment(ms: object) -> datetime | None:
         return None
 
 
-def codes_named(step: type[BaseTask], names: Iterable[str]) -> list[int]:
-    """The codes of these status names in a step."""
-    return [step.config.codes[STATUS_NAMES.index(name)] for name in names]
-
-
-def is_task(row: Row) -> bool:
-    """Whether a row is a task, and not the table's own directory."""
-    return bool(row["key"] != DIRECTORY_KEY)
+def plain(answer: Any) -> Any:
+    """An answer as JSON can hold it: objects for dataclasses, ISO 8601 texts for instants."""
+    if dataclasses.is_dataclass(answer) and not isinstance(answer, type):
+        return {field.name: plain(getattr(answer, field.name)) for field in dataclasses.fields(answer)}
+    if isinstance(answer, datetime):
+        return answer.isoformat()
+    if isinstance(answer, Mapping):
+        return {str(name): plain(value) for name, value in answer.items()}
+    if isinstance(answer, tuple) and hasattr(answer, "_asdict"):
+        return {name: plain(value) for name, value in answer._asdict().items()}
+    if isinstance(answer, (list, tuple)):
+        return [plain(each) for each in answer]
+    return answer

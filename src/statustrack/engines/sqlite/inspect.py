@@ -31,14 +31,14 @@ def findings(raw: sqlite3.Connection, place: Place, table: str) -> list[Finding]
         _soundness(raw, place),
         _room(place),
         Finding(
-            "retention", "note", "SQLite deletes nothing by itself: expire_at is recorded only.",
+            "retention", "note", "SQLite deletes nothing by itself: expire_at is recorded only",
             f"statustrack prune --table {table}",
         ),
         Finding(
-            "backup", "absent", "there is no point-in-time recovery: copy the file while it is in use with sqlite3.",
+            "backup", "absent", "no point-in-time recovery is offered here; sqlite3 copies a file while it is in use",
             f"sqlite3 {place.path} \".backup '{place.path}.copy'\"",
         ),
-        Finding("billing", "absent", "a file costs nothing."),
+        Finding("billing", "absent", "not offered here: a file costs nothing"),
     ]  # fmt: skip
     return found
 
@@ -103,7 +103,7 @@ def _room(place: Place) -> Finding:
     if not (os.access(place.path, os.W_OK) and os.access(folder, os.W_OK)):
         return Finding("disk", "warning", f"this user may not write {place.path} and its folder", "run as its owner")
     free = shutil.disk_usage(folder).free
-    says = f"{free / MB:,.0f} MB are free"
+    says = f"{free / MB:,.0f} MB are free" if free < 10_000 * MB else f"{free / MB / 1000:,.0f} GB are free"
     if free < NO_ROOM:
         return Finding("disk", "bad", f"{says}: writes are about to fail", "make room, or move the file")
     return Finding("disk", "warning" if free < LITTLE_ROOM else "good", says, "make room" * (free < LITTLE_ROOM))
