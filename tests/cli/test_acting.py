@@ -122,7 +122,8 @@ def test_deleting_asks_even_for_ids(command: Command, engine_url: str, table_nam
     assert command("delete", "f-0", *at).exit_code == 2
     assert counts(engine_url, made) == BEFORE
     ran = command("delete", "f-0", "held", "nope", "--yes", *at)
-    assert ran.exit_code == 1 and "Deleted 1 task of job / Read; 1 left alone (held, or changed meanwhile)." in ran.stdout
+    assert ran.exit_code == 1
+    assert "Deleted 1 task of job / Read; 1 left alone (held, or changed meanwhile)." in ran.stdout
     assert "held was not deleted: it is in progress in Read" in ran.stdout
     assert "nope was not deleted: there is no such task" in ran.stdout
     ran = command("delete", "--status", "failed", "--status", "ignored", "--yes", "--limit", "2", *at)

@@ -17,8 +17,8 @@ from statustrack.engines.protocol import Cursor, Page
 #: What one BatchGetItem takes.
 KEYS_PER_REQUEST = 100
 
-#: A page of the service ends at 1 MB, which is about so many entries of the index, or items. DynamoDB Local prepares all
-#: that is left for each page unless it is told how many: with 100,000 items that outlasts our patience.
+#: A page of the service ends at 1 MB, which is about so many entries of the index, or items. DynamoDB Local prepares
+#: all that is left for each page unless it is told how many: with 100,000 items that outlasts our patience.
 _ENTRIES_PER_PAGE, _ITEMS_PER_PAGE = 5000, 2500
 
 _UNITS = "TOTAL"
