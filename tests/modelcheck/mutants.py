@@ -161,6 +161,7 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     "changed the status, and that write's update_time is not before the redrive began; the clause is for operators "
     "whose "
     "clocks are apart",
-    ("expire", "status as observed"): "only a save by hand changes the status and keeps expire_at; the clause is for it",
+    ("expire", "status as observed"): "only a save by hand changes the status and keeps expire_at; the clause is for "
+    "that",
     ("lift_expiry", "status as observed"): "as for expire",
 }

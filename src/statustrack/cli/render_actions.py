@@ -83,8 +83,8 @@ class ActionScreen(Progress):
         elif report.passed:
             self.line(f"The {line}: passed after {report.seconds:.0f} s.", "green")
 
-    def pruned(self, report: PruneReport, dry_run: bool) -> None:
-        """What came of a prune."""
+    def pruned(self, report: PruneReport, dry_run: bool, by_itself: bool) -> None:
+        """What came of a prune; ``by_itself``: the storage can delete them, too."""
         if dry_run:
             self.line(f"Would delete {tasks(report.expired)} of {report.read:,}: their retention has ended.")
         else:
@@ -93,3 +93,5 @@ class ActionScreen(Progress):
             self.line(f"A step goes on from {tasks(report.kept)}: kept, and no longer marked to expire.")
         if report.changed_meanwhile:
             self.line(f"Changed meanwhile, and kept: {tasks(report.changed_meanwhile)}.")
+        if by_itself:
+            self.line("Where TTL is on, DynamoDB deletes them by itself, in some days: `statustrack doctor` tells.", "dim")
