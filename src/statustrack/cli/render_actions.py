@@ -94,4 +94,4 @@ class ActionScreen(Progress):
         if report.changed_meanwhile:
             self.line(f"Changed meanwhile, and kept: {tasks(report.changed_meanwhile)}.")
         if by_itself:
-            self.line("Where TTL is on, DynamoDB deletes them by itself, in some days: `statustrack doctor` tells.", "dim")
+            self.line("Where TTL is on, DynamoDB deletes them by itself, in days: `statustrack doctor` tells.", "dim")
