@@ -85,7 +85,9 @@ class ActionScreen(Progress):
 
     def pruned(self, report: PruneReport, dry_run: bool, by_itself: bool) -> None:
         """What came of a prune; ``by_itself``: the storage can delete them, too."""
-        if dry_run:
+        if not (report.expired or report.deleted):
+            self.line(f"The retention of none of {tasks(report.read)} has ended: nothing to delete.")
+        elif dry_run:
             self.line(f"Would delete {tasks(report.expired)} of {report.read:,}: their retention has ended.")
         else:
             self.line(f"Deleted {tasks(report.deleted)} of {report.read:,}: their retention had ended.")
