@@ -15,7 +15,7 @@ Typed = dict[str, Any]
 
 def is_typed(value: Any) -> bool:
     """Whether a value of a row is a typed one (known attributes have plain values)."""
-    return isinstance(value, dict)
+    return isinstance(value, dict) and len(value) == 1
 
 
 def of_plain(value: Any) -> Typed:
