@@ -100,6 +100,7 @@ ACTIONS = {
     "scan": ("Scan",),
     "transact_write_items": ("ConditionCheckItem",),
     "update_item": ("UpdateItem",),
+    "update_time_to_live": ("UpdateTimeToLive",),
 }
 
 

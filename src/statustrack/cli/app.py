@@ -24,6 +24,12 @@ COMMANDS = {
     "failures": ("statustrack.cli.failures", "What fails, as groups of like failures."),
     "watch": ("statustrack.cli.watch", "Watch a table at work, live."),
     "doctor": ("statustrack.cli.doctor", "Check a table and what it lives in; say how to mend it."),
+    "redrive": ("statustrack.cli.redrive", "Put failed and ignored tasks back to pending."),
+    "ignore": ("statustrack.cli.ignore", "Give pending and failed tasks up."),
+    "release": ("statustrack.cli.release", "Take tasks from workers that are dead."),
+    "delete": ("statustrack.cli.delete", "Delete tasks for good."),
+    "copy": ("statustrack.cli.copy", "Copy a table to another place."),
+    "prune": ("statustrack.cli.prune", "Delete tasks whose retention has ended."),
     "completion": ("statustrack.cli.completion", "Print the script for completion in your shell."),
 }
 

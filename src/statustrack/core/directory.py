@@ -242,6 +242,37 @@ def observe(directory: Directory, use_case_id: str, entry: UseCaseEntry, status:
     known.shards[status] = max(known.shards.get(status, 0), shard)
 
 
+def merge(directory: Directory, other: Directory) -> bool:
+    """Take in the use cases, steps and shard counts of another directory; what is here already stays. True when
+    something changed.
+
+    :raises ConfigError: a use case is written in another way here, or a status code would have two meanings.
+    """
+    changed = False
+    for name, theirs in other.use_cases.items():
+        mine = directory.use_cases.get(name)
+        if mine is None:
+            changed = True
+            mine = directory.use_cases[name] = UseCaseEntry(theirs.sep, theirs.status_pad, theirs.shard_pad)
+        for what in ("sep", "status_pad", "shard_pad"):
+            if getattr(mine, what) != getattr(theirs, what):
+                raise ConfigError(
+                    f"use case {name!r} has {what}={getattr(theirs, what)!r} there and {getattr(mine, what)!r} here: "
+                    "its tasks would not be found. Use another table."
+                )
+        for key, step in theirs.steps.items():
+            if key not in mine.steps:
+                for known in mine.steps.values():
+                    _check_apart(name, step, known)
+                mine.steps[key] = step
+                changed = True
+        for status, count in theirs.shards.items():
+            if mine.shards.get(status, 0) < count:
+                mine.shards[status] = count
+                changed = True
+    return changed
+
+
 def write(directory: Directory, now: int, known_version: int | None) -> Write:
     """The write that stores a directory: a compare-and-set on its version (``attempt``); None: it is not there yet."""
     data = to_json(directory)

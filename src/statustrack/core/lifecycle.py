@@ -113,6 +113,12 @@ def create(row: Row) -> Write:
     )
 
 
+def insert(row: Row) -> Write:
+    """absent -> the row as it is, whatever state it is in (a copy from elsewhere). Whether a row that is there is the
+    same one is for the caller to see."""
+    return Write("insert", row["key"], (_ABSENT,), set=row, kind="put")
+
+
 # --- claiming --------------------------------------------------------------------------------------------------------
 
 

@@ -203,6 +203,11 @@ class Engine(Protocol):
         No atomicity over the list is promised, and none may be relied on."""
         ...
 
+    def insert(self, table: str, rows: Sequence[Row]) -> list[Outcome]:
+        """Put rows as :meth:`export` gives them, each where there is no such key; ``Refused`` where there is one. One
+        outcome each, in their order."""
+        ...
+
     def check_together(self, table: str, key: str, extra: Extra) -> None:
         """Raise the ``ConfigError`` that ``apply_together`` would raise for this extra; writes and sends nothing."""
         ...
@@ -248,6 +253,11 @@ class Engine(Protocol):
 
     def scan(self, table: str, prefix: str = "", attributes: Sequence[str] | None = None) -> Iterator[Row]:
         """Every row whose key begins with ``prefix``, in no order, read in pages."""
+        ...
+
+    def export(self, table: str) -> Iterator[Row]:
+        """Every row whole, in no order: also with the attributes that the library does not know, each as a typed value
+        of ``core.foreign``."""
         ...
 
     def close(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Any, ClassVar, NamedTuple
 
 from statustrack.core.config import DIRECTORY_KEY, TrackerConfig
@@ -171,18 +172,9 @@ def find_task(
     :raises ConfigError: several have it; or there is no such use case.
     """
     directory = directory_of(engine, table).read() if directory is None else directory
-    entries = directory.use_cases
-    if use_case_id is not None and use_case_id not in entries:
-        raise ConfigError(f"there is no use case {use_case_id!r} in table {table!r}: {_use_cases(directory)}.")
-    places: dict[str, tuple[str, str]] = {}
-    for name, entry in entries.items():
-        if use_case_id in (None, name):
-            prefix = name + entry.sep
-            places[prefix + task_id] = (name, task_id)
-            if task_id.startswith(prefix) and task_id != prefix:
-                places.setdefault(task_id, (name, task_id[len(prefix) :]))
-    places.pop(DIRECTORY_KEY, None)
-    rows = engine.get(table, list(places)) if places and task_id else {}
+    _check_use_case(directory, table, use_case_id)
+    places = _places(directory, task_id, use_case_id)
+    rows = engine.get(table, list(places)) if places else {}
     if not rows:
         raise TaskIsNotInitializedError(
             f"there is no task {task_id!r} in table {table!r} at {engine.url}: {_use_cases(directory)}."
@@ -194,6 +186,57 @@ def find_task(
     name, own_id = places[key]
     steps = [each for each in known_steps(engine, table, directory) if each.config.use_case_id == name]
     return FoundTask(name, own_id, row, step_of(steps, row.get("status")), steps)
+
+
+def find_tasks(
+    engine: Engine, table: str, task_ids: Iterable[str], use_case_id: str | None = None
+) -> tuple[dict[type[BaseTask], list[str]], list[tuple[str, str]]]:
+    """Many ids (or whole keys), by the step that each task is in; and those that are in none, each with the reason.
+
+    :param use_case_id: where ids are in several use cases.
+    :raises ConfigError: there is no such use case.
+    """
+    directory = directory_of(engine, table).read()
+    _check_use_case(directory, table, use_case_id)
+    steps = known_steps(engine, table, directory)
+    found: dict[type[BaseTask], list[str]] = {}
+    others: list[tuple[str, str]] = []
+    ids = iter(dict.fromkeys(task_ids))
+    while chunk := list(islice(ids, 500)):
+        places = {task_id: _places(directory, task_id, use_case_id) for task_id in chunk}
+        keys = [key for each in places.values() for key in each]
+        rows = engine.get(table, keys, attributes=("key", "status")) if keys else {}
+        for task_id, each in places.items():
+            there = [(name, own_id, rows[key]) for key, (name, own_id) in each.items() if key in rows]
+            if len(there) != 1:
+                names = ", ".join(sorted(name for name, _, _ in there))
+                others.append((task_id, f"it is in several use cases: {names}" if there else "there is no such task"))
+                continue
+            name, own_id, row = there[0]
+            step = step_of((step for step in steps if step.config.use_case_id == name), row.get("status"))
+            if step is None:
+                others.append((task_id, f"no step of use case {name!r} knows its status {row.get('status')}"))
+            else:
+                found.setdefault(step, []).append(own_id)
+    return found, others
+
+
+def _check_use_case(directory: Directory, table: str, use_case_id: str | None) -> None:
+    if use_case_id is not None and use_case_id not in directory.use_cases:
+        raise ConfigError(f"there is no use case {use_case_id!r} in table {table!r}: {_use_cases(directory)}.")
+
+
+def _places(directory: Directory, task_id: str, use_case_id: str | None) -> dict[str, tuple[str, str]]:
+    """The keys under which an id (or whole key) may be stored: use case and id of each."""
+    places: dict[str, tuple[str, str]] = {}
+    for name, entry in directory.use_cases.items():
+        if use_case_id in (None, name) and task_id:
+            prefix = name + entry.sep
+            places[prefix + task_id] = (name, task_id)
+            if task_id.startswith(prefix) and task_id != prefix:
+                places.setdefault(task_id, (name, task_id[len(prefix) :]))
+    places.pop(DIRECTORY_KEY, None)
+    return places
 
 
 def _use_cases(directory: Directory) -> str:

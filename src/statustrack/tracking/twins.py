@@ -13,8 +13,12 @@ from statustrack.tracking.results import Results
 from statustrack.tracking.threads import call_in_thread
 
 if TYPE_CHECKING:
+    from statustrack.core.explain import Explanation
     from statustrack.tracking.bulk import CreateReport
     from statustrack.tracking.groups import Failures
+    from statustrack.tracking.operate import ActionReport
+    from statustrack.tracking.redrive import RedriveReport
+    from statustrack.tracking.retention import PruneReport
     from statustrack.tracking.task import BaseTask
 
 T = TypeVar("T", bound="BaseTask")
@@ -126,6 +130,46 @@ class AsyncTwins:
     async def adelete_tasks_by_use_case_id(cls: type[T], use_case_id: str | None = None, *, force: bool = False) -> int:
         """Async twin of ``delete_tasks_by_use_case_id``."""
         return await call_in_thread(cls.delete_tasks_by_use_case_id, use_case_id, force=force)
+
+    @classmethod
+    async def aredrive(cls: type[T], ids: Iterable[str] | None = None, **kwargs: Any) -> RedriveReport:
+        """Async twin of ``redrive``."""
+        return await call_in_thread(cls.redrive, ids, **kwargs)
+
+    @classmethod
+    async def aignore(cls: type[T], task_id: str, **kwargs: Any) -> T:
+        """Async twin of ``ignore``."""
+        return await call_in_thread(cls.ignore, task_id, **kwargs)
+
+    @classmethod
+    async def aignore_many(cls: type[T], ids: Iterable[str] | None = None, **kwargs: Any) -> ActionReport:
+        """Async twin of ``ignore_many``."""
+        return await call_in_thread(cls.ignore_many, ids, **kwargs)
+
+    @classmethod
+    async def arelease(cls: type[T], task_id: str, **kwargs: Any) -> T:
+        """Async twin of ``release``."""
+        return await call_in_thread(cls.release, task_id, **kwargs)
+
+    @classmethod
+    async def arelease_many(cls: type[T], ids: Iterable[str] | None = None, **kwargs: Any) -> ActionReport:
+        """Async twin of ``release_many``."""
+        return await call_in_thread(cls.release_many, ids, **kwargs)
+
+    @classmethod
+    async def adelete_many(cls: type[T], ids: Iterable[str] | None = None, **kwargs: Any) -> ActionReport:
+        """Async twin of ``delete_many``."""
+        return await call_in_thread(cls.delete_many, ids, **kwargs)
+
+    @classmethod
+    async def aprune(cls: type[T], **kwargs: Any) -> PruneReport:
+        """Async twin of ``prune``."""
+        return await call_in_thread(cls.prune, **kwargs)
+
+    @classmethod
+    async def aexplain(cls: type[T], task_id: str) -> Explanation:
+        """Async twin of ``explain``."""
+        return await call_in_thread(cls.explain, task_id)
 
     @classmethod
     def aquery_by_status(cls: type[T], status: Any, *args: Any, **kwargs: Any) -> AsyncResults[T]:

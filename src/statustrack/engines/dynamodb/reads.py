@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from statustrack.core.errors import StorageError, StorageUnavailableError
@@ -10,7 +10,7 @@ from statustrack.core.writes import Row
 from statustrack.engines.dynamodb.connection import Connection
 from statustrack.engines.dynamodb.errors import is_narrow_index
 from statustrack.engines.dynamodb.expressions import projection
-from statustrack.engines.dynamodb.items import to_row
+from statustrack.engines.dynamodb.items import Item, to_row
 from statustrack.engines.dynamodb.table import INDEX
 from statustrack.engines.protocol import Cursor, Page
 
@@ -179,7 +179,11 @@ def count(connection: Connection, table: str, partition: str, most: int | None =
 
 
 def scan(
-    connection: Connection, table: str, prefix: str = "", attributes: Sequence[str] | None = None
+    connection: Connection,
+    table: str,
+    prefix: str = "",
+    attributes: Sequence[str] | None = None,
+    make: Callable[[Item], Row] = to_row,
 ) -> Iterator[Row]:
     """Every row whose key begins with the prefix. Consistent: what was written before it began is in it."""
     parameters: dict[str, Any] = {} if attributes is None else projection(tuple(attributes))
@@ -189,7 +193,7 @@ def scan(
         parameters.setdefault("ExpressionAttributeNames", {"#key": "key"})
     while True:
         reply = connection.ask("scan", table, ConsistentRead=True, ReturnConsumedCapacity=_UNITS, **parameters)
-        yield from map(to_row, reply["Items"])
+        yield from map(make, reply["Items"])
         if "LastEvaluatedKey" not in reply:
             return
         parameters["ExclusiveStartKey"] = reply["LastEvaluatedKey"]

@@ -9,7 +9,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from statustrack.core import lifecycle
 from statustrack.core.errors import ConfigError, StorageError, StorageUnavailableError
+from statustrack.core.foreign import is_typed
 from statustrack.core.writes import Row, Write
 from statustrack.engines.clock import Clock, SystemClock
 from statustrack.engines.protocol import (
@@ -23,7 +25,7 @@ from statustrack.engines.protocol import (
     TogetherOutcome,
     Unknown,
 )
-from statustrack.engines.sqlite import inspect, schema, together
+from statustrack.engines.sqlite import copies, inspect, schema, together
 from statustrack.engines.sqlite.connections import Pool, connect
 from statustrack.engines.sqlite.failures import Place
 from statustrack.engines.sqlite.statements import Statements, quoted
@@ -176,6 +178,21 @@ class SqliteEngine:
         finally:
             pool.lock.release()
 
+    def insert(self, table: str, rows: Sequence[Row]) -> list[Outcome]:
+        if not any(is_typed(value) for row in rows for value in row.values()):
+            return self.apply(table, [lifecycle.insert(row) for row in rows])
+        self._of(table)
+        patience = self._pool.begin_turn()
+        try:
+            with self._pool.lend(table) as raw:
+                columns = copies.columns_of(raw, table)
+                made = [copies.inward(row, columns) for row in rows]
+                if any(copies.FOREIGN in row for row in made):
+                    self._pool.retry(lambda: copies.add_column(raw, table), table, patience)
+        finally:
+            self._pool.lock.release()
+        return self.apply(table, [lifecycle.insert(row) for row in made])
+
     def check_together(self, table: str, key: str, extra: Extra) -> None:
         if extra.transact and not extra.sql:
             raise ConfigError(
@@ -251,6 +268,9 @@ class SqliteEngine:
             if len(rows) < _ROWS_PER_SCAN:
                 return
             after = rows[-1]["key"]
+
+    def export(self, table: str) -> Iterator[Row]:
+        return map(copies.outward, self.scan(table))
 
     def _rows(self, operation: str, table: str, sql: str, values: Sequence[Any]) -> list[Row]:
         self.meter.count(operation)
