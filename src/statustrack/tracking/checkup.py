@@ -173,7 +173,8 @@ def _sizes(rows: list[tuple[Row, int]], everything: bool) -> Finding:
     sizes = sorted(((size, row["key"]) for row, size in rows), reverse=True)
     which = "all" if everything else "the last"
     large = [each for each in sizes if each[0] >= LARGE_BYTES]
-    says = f"of {which} {len(rows):,} task{'s' * (len(rows) != 1)} the largest takes {sizes[0][0] / KB:,.1f} of {ITEM_BYTES // KB} KB"
+    tasks = f"{which} {len(rows):,} task{'s' * (len(rows) != 1)}"
+    says = f"of {tasks} the largest takes {sizes[0][0] / KB:,.1f} of {ITEM_BYTES // KB} KB"
     if large:
         return Finding(
             "sizes", "warning", f"{says} ({large[0][1]}); {len(large):,} are near the limit",
