@@ -51,8 +51,8 @@ def test_what_is_left_out_or_differs_is_named(command: Command, table_name: str)
     ran = command("copy", HERE, there)
     assert ran.exit_code == 1
     assert "Copied 9 tasks of 11." in ran.stdout
-    assert "1 task held by workers were left out:" in ran.stdout and made.make_key("p-0") in ran.stdout
-    assert "1 task differ from those at DST" in ran.stdout and made.make_key("p-1") in ran.stdout
+    assert "Held by workers, and left out: 1 task" in ran.stdout and made.make_key("p-0") in ran.stdout
+    assert "Other than at DST, and left as they are there: 1 task" in ran.stdout and made.make_key("p-1") in ran.stdout
     ran = command("copy", HERE, there, "--include-running", "--json")
     assert ran.exit_code == 1
     found = json.loads(ran.stdout)

@@ -23,6 +23,9 @@ RUNS: dict[str, list[str]] = {
     "explain": ["inv-6"],
     "failures": [],
     "doctor": [],
+    "redrive": ["inv-4", "nope", "--canary", "1", "--wait", "0s"],
+    "ignore": ["inv-3", "nope"],
+    "prune": ["--yes"],
 }
 JOB = """\
 import statustrack as st
@@ -115,6 +118,22 @@ def test_the_shapes_of_init_add_and_run(command: Command, monkeypatch: pytest.Mo
     ran = json.loads(command("run", "json_job:Step", "--until-idle", "--json").stdout)
     agree(shape(documented()["run"]), shape(ran), "run")
     assert ran["succeeded"] == 2
+
+
+@pytest.mark.parametrize(("name", "arguments"), [("release", ["inv-6"]), ("delete", ["inv-3", "--yes"])])
+def test_what_acts_has_the_shape_of_ignore(
+    command: Command, engine_url: str, table_name: str, name: str, arguments: list[str]
+) -> None:
+    Stage(engine_url, table_name).fill()
+    ran = command(name, *arguments, "--engine", engine_url, "--table", table_name, "--json")
+    agree(shape(documented()["ignore"]), shape(json.loads(ran.stdout)), name)
+
+
+def test_the_shape_of_a_copy(command: Command, engine_url: str, table_name: str) -> None:
+    Stage(engine_url, table_name).fill()
+    ran = command("copy", engine_url, "sqlite:///backup.db", "--table", table_name, "--create", "--json")
+    agree(shape(documented()["copy"]), shape(json.loads(ran.stdout)), "copy")
+    assert json.loads(ran.stdout)["running"]
 
 
 def test_every_command_with_json_is_documented() -> None:

@@ -51,12 +51,14 @@ class Faulty:
         self._inner = inner
         self.plan = plan
         self.requests: list[list[str]] = []
+        self.writes: Sequence[Write] = ()  #: of the last request
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
     def apply(self, table: str, writes: Sequence[Write]) -> list[Outcome]:
         self.requests.append([write.event for write in writes])
+        self.writes = writes
         for write in writes:
             actions = self.plan.get(write.event)
             if actions:

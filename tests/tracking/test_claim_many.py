@@ -7,7 +7,8 @@ import pytest
 
 import statustrack as st
 from statustrack.core import lifecycle
-from tests.tracking.support import child, fail, lose, step
+from statustrack.engines.protocol import Rejected
+from tests.tracking.support import child, fail, lose, silent, step
 
 
 def ids(tasks):
@@ -163,13 +164,72 @@ def test_tasks_in_backoff_are_not_claimed(sqlite, table_name):
     assert work(task) == ["b"]
 
 
-def test_a_claim_without_a_reply_is_not_entered(local, clock, faulty_local):
+def uncounted(task):
+    return task.is_pending() and task.attempts == [] and task.retry == 0 and not task.is_locked()
+
+
+def test_a_claim_without_a_reply_is_released_by_its_token_and_claimed_again(local, faulty_local):
     local.create_many(["a", "b"])
     faulty_local.plan = {"claim": ["lose"]}
-    assert work(local) == []
-    assert local.count_by_status("in_progress") == {"in_progress": 2}
-    clock.advance(301)
     assert sorted(work(local)) == ["a", "b"]
+    for name in "ab":
+        task = local.get(name)
+        assert task.is_succeeded() and [entry.outcome for entry in task.attempts] == ["succeeded"]
+
+
+def test_claims_in_doubt_are_not_entered_and_end_the_loop_with_the_reason(local, faulty_local):
+    local.create_many(["a", "b"])
+    faulty_local.plan = {"claim": "lose"}
+    with pytest.raises(st.StorageUnavailableError, match=r"claim of 'job____a' was not confirmed, twice.*call again"):
+        work(local)
+    assert all(uncounted(local.get(name)) for name in "ab")
+
+
+def test_claims_in_doubt_stay_so_while_the_storage_is_silent_and_are_released_when_the_loop_is_left(
+    local, faulty_local
+):
+    local.create_many(["a", "b", "c"])
+
+    def partly(engine):
+        outcomes = engine._inner.apply(local.Meta.table_name, engine.writes)
+        return [outcomes[0], *[silent()] * (len(outcomes) - 1)]
+
+    faulty_local.plan = {"claim": [partly], "give_back": ["drop"]}
+    done = []
+    for ctx in local.claim_many():
+        with ctx:
+            done.append(ctx.task.task_id)
+            break
+    assert done == ["a"]
+    assert all(uncounted(local.get(name)) for name in "bc"), "the first release was not answered, the second was"
+
+
+def test_a_row_that_is_too_large_to_be_claimed_is_ended_as_ignored_and_the_others_are_handed_out(local, faulty_local):
+    local.create_many(["a", "b", "c"])
+
+    def too_large(engine):
+        rest = [write for write in engine.writes if not write.key.endswith("b")]
+        a, c = engine._inner.apply(local.Meta.table_name, rest)
+        return [a, Rejected("the item is too large"), c]
+
+    faulty_local.plan = {"claim": [too_large]}
+    assert work(local) == ["a", "c"]
+    task = local.get("b")
+    assert task.is_ignored() and "too large" in task.error_summary
+
+
+def test_an_error_of_the_storage_while_tasks_are_held_gives_them_back(local, faulty_local):
+    """The row that is too large cannot be ended: the loop ends with that error, and holds nothing any more."""
+    local.create_many(["a", "b"])
+
+    def too_large(engine):
+        (a,) = engine._inner.apply(local.Meta.table_name, engine.writes[:1])
+        return [a, Rejected("the item is too large")]
+
+    faulty_local.plan = {"claim": [too_large], "too_large": [st.StorageError("no permission")]}
+    with pytest.raises(st.StorageError, match="no permission"):
+        work(local)
+    assert uncounted(local.get("a")) and uncounted(local.get("b"))
 
 
 def test_instructions_and_ctrl_c_work_inside_the_loop_as_in_start(local):

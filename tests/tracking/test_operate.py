@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 import statustrack as st
@@ -139,3 +141,22 @@ def test_what_is_not_confirmed_says_so(faulty_local, local, clock, verb):
         getattr(local, f"{verb}_many")(["a", "b"])
     faulty_local.plan.clear()
     assert getattr(local, f"{verb}_many")(["a", "b"]).done == 2
+
+
+def test_every_verb_of_operators_has_an_async_twin(made, clock):
+    failed_many(made, ["a", "b", "c", "d"])
+    for name in ("held", "lost"):
+        made.create(name)
+        lose(made, name, clock)
+
+    async def main():
+        assert (await made.aexplain("a")).state == "ready"
+        assert (await made.aredrive(["a"], why="fix")).ids == ["a"]
+        assert (await made.aignore("b", why="spam")).is_ignored()
+        assert (await made.aignore_many(["c"])).ids == ["c"]
+        assert (await made.arelease("held")).is_failed()
+        assert (await made.arelease_many(["lost"])).ids == ["lost"]
+        assert (await made.adelete_many(["d"])).ids == ["d"]
+        assert (await made.aprune()).read == 5
+
+    asyncio.run(main())

@@ -88,7 +88,7 @@ def act(
         for each, report in reports:
             name = f"{shown(each.config.use_case_id)} / {shown(each.__name__)}"
             did = f"Would {words.verb}" if dry_run else words.done.capitalize()
-            left = f"; {report.left_alone:,} {words.left_alone}" * bool(report.left_alone)
+            left = f"; {report.left_alone:,} left alone ({words.left_alone})" * bool(report.left_alone)
             screen.line(f"{did} {tasks(report.done)} of {name}{left}.")
             screen.sample(report.ids)
         screen.reasons(f"not {words.done}", left_out)

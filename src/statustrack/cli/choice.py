@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from statustrack.cli.options import CHECK_FAILED, TABLE_VARIABLE, Refusal
+from statustrack.cli.options import CHECK_FAILED, Refusal
 
 if TYPE_CHECKING:
     from statustrack.engines.protocol import Engine
@@ -46,17 +46,6 @@ def options(*decorators: Decorator) -> Decorator:
     return decorate
 
 
-table_option: Decorator = click.option(
-    "--table",
-    metavar="NAME",
-    envvar=TABLE_VARIABLE,
-    show_envvar=True,
-    help="The table; default: the only one there.",
-)
-step_options: Decorator = options(
-    click.option("--use-case", metavar="NAME", help="Only this use case."),
-    click.option("--step", metavar="NAME", help="Only this step: its label, or a status code."),
-)
 filter_options: Decorator = options(
     click.option("--group", metavar="GROUP", help="Only this failure group."),
     click.option("--text", metavar="TEXT", help="Only errors that contain this."),
@@ -81,13 +70,16 @@ class Place:
     table: str
 
 
-def place(url: str, table: str | None) -> Place:
+def place(url: str, tables: tuple[str, ...]) -> Place:
     """The engine and the table: the one that was named, else the only one there."""
     from statustrack.cli.tables import chosen
     from statustrack.engines.registry import open_engine
 
     engine = open_engine(url)
-    return Place(engine, chosen(engine, (table,) if table else ())[0])
+    names = chosen(engine, tables)
+    if len(names) > 1:
+        raise Refusal(f"this command takes one --table, not {len(names)}.")
+    return Place(engine, names[0])
 
 
 def given_ids(ids: tuple[str, ...]) -> list[str] | None:

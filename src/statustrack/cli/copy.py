@@ -58,7 +58,7 @@ def copy(
     from statustrack.tracking.copying import copy as carry_out
     from statustrack.tracking.directory import directory_of
 
-    here = choice.place(source, table)
+    here = choice.place(source, (table,) if table else ())
     there = choice.Place(open_engine(target), to_table or here.table)
     if (here.engine.url, here.table) == (there.engine.url, there.table):
         raise Refusal("SRC and DST are the same table: nothing to copy.")
@@ -106,11 +106,11 @@ def _tell(screen: ActionScreen, report: CopyReport, include_running: bool) -> No
     there = f"; {report.there:,} were there already, the same" * bool(report.there)
     screen.line(f"Copied {tasks(report.copied)} of {report.read:,}{there}.")
     if report.running:
-        how = "were copied as they are: both ends may run them" if include_running else "were left out"
-        screen.line(f"{tasks(len(report.running))} held by workers {how}:", "yellow")
+        how = "copied as they are (both ends may run them)" if include_running else "left out"
+        screen.line(f"Held by workers, and {how}: {tasks(len(report.running))}", "yellow")
         screen.sample(report.running)
     if report.differing:
-        screen.line(f"{tasks(len(report.differing))} differ from those at DST, and stay as they are there:", "red")
+        screen.line(f"Other than at DST, and left as they are there: {tasks(len(report.differing))}", "red")
         screen.sample(report.differing)
     screen.reasons("not copied", report.rejected)
     for each in report.short:

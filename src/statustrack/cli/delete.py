@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from statustrack.cli import choice
-from statustrack.cli.options import Refusal, debug_option, engine_option, json_option
+from statustrack.cli.options import Refusal, debug_option, engine_option, json_option, step_options, tables_option
 from statustrack.core.status import STATUS_NAMES
 
 if TYPE_CHECKING:
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 @choice.ids_argument
 @click.option("--status", type=click.Choice(STATUS_NAMES), multiple=True, help="All of these (repeatable).")
 @choice.filter_options
-@choice.step_options
+@step_options
 @click.option("--force", is_flag=True, help="Also what a worker holds.")
 @choice.reason_option
 @choice.dry_run_option
 @choice.yes_option
 @engine_option()
-@choice.table_option
+@tables_option
 @json_option
 @debug_option
 def delete(
@@ -43,7 +43,7 @@ def delete(
     dry_run: bool,
     yes: bool,
     url: str,
-    table: str | None,
+    tables: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Delete tasks for good, by ids ("-" reads them from a pipe) or by status. It asks first.
@@ -63,7 +63,7 @@ def delete(
     named = choice.given_ids(ids)
     if named is None and not status:
         raise Refusal("delete what? Give ids, or --status (and filters).")
-    where = choice.place(url, table)
+    where = choice.place(url, tables)
     found = choice.choose(where, named, use_case, step)
     if named is None:
         _check_shared(where, found, status)
@@ -77,7 +77,7 @@ def delete(
         )  # fmt: skip
 
     act(
-        where, found, Words("delete", "deleted", "are held or changed meanwhile, and were left alone"), call,
+        where, found, Words("delete", "deleted", "held, or changed meanwhile"), call,
         limit=limit, dry_run=dry_run, asks=True, yes=yes, quiet=as_json,
     )  # fmt: skip
 

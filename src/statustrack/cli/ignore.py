@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from statustrack.cli import choice
-from statustrack.cli.options import Refusal, debug_option, engine_option, json_option
+from statustrack.cli.options import Refusal, debug_option, engine_option, json_option, step_options, tables_option
 
 if TYPE_CHECKING:
     from statustrack.tracking.operate import ActionReport, Progress
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     help="Only these (repeatable); default: both.",
 )
 @choice.filter_options
-@choice.step_options
+@step_options
 @choice.reason_option
 @choice.dry_run_option
 @choice.yes_option
 @engine_option()
-@choice.table_option
+@tables_option
 @json_option
 @debug_option
 def ignore(
@@ -45,7 +45,7 @@ def ignore(
     dry_run: bool,
     yes: bool,
     url: str,
-    table: str | None,
+    tables: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Give pending and failed tasks up: they become ignored, with a note.
@@ -64,7 +64,7 @@ def ignore(
     named = choice.given_ids(ids)
     if named is None and not (status or group or text or older or newer or step):
         raise Refusal("ignore what? Give ids, --status, --group, --text, --older, --newer or --step.")
-    where = choice.place(url, table)
+    where = choice.place(url, tables)
 
     def call(
         each: type[BaseTask], own: list[str] | None, most: int | None, dry: bool, progress: Progress
@@ -75,6 +75,6 @@ def ignore(
         )  # fmt: skip
 
     act(
-        where, choice.choose(where, named, use_case, step), Words("ignore", "ignored", "had changed meanwhile"), call,
+        where, choice.choose(where, named, use_case, step), Words("ignore", "ignored", "changed meanwhile"), call,
         limit=limit, dry_run=dry_run, asks=named is None, yes=yes, quiet=as_json,
     )  # fmt: skip

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from statustrack.cli import choice
-from statustrack.cli.options import debug_option, engine_option, json_option
+from statustrack.cli.options import debug_option, engine_option, json_option, tables_option
 
 if TYPE_CHECKING:
     from statustrack.tracking.retention import PruneReport
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 @choice.dry_run_option
 @choice.yes_option
 @engine_option()
-@choice.table_option
+@tables_option
 @json_option
 @debug_option
-def prune(limit: int | None, dry_run: bool, yes: bool, url: str, table: str | None, as_json: bool) -> None:
+def prune(limit: int | None, dry_run: bool, yes: bool, url: str, tables: tuple[str, ...], as_json: bool) -> None:
     """Delete the tasks whose retention has ended (keep_succeeded_seconds and keep_ignored_seconds of their step).
 
     It asks first. On SQLite nothing else deletes them: run it daily, from cron say. DynamoDB does it by itself where
@@ -39,7 +39,7 @@ def prune(limit: int | None, dry_run: bool, yes: bool, url: str, table: str | No
     from statustrack.cli.render_actions import as_json as print_json
     from statustrack.tracking.retention import prune as carry_out
 
-    where = choice.place(url, table)
+    where = choice.place(url, tables)
     screen = ActionScreen(as_json)
 
     def told(report: PruneReport) -> None:

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from statustrack.cli import choice
-from statustrack.cli.options import CHECK_FAILED, Refusal, debug_option, engine_option, json_option
+from statustrack.cli.options import (
+    CHECK_FAILED,
+    Refusal,
+    debug_option,
+    engine_option,
+    json_option,
+    step_options,
+    tables_option,
+)
 
 if TYPE_CHECKING:
     from statustrack.cli.render_actions import ActionScreen
@@ -26,7 +34,7 @@ if TYPE_CHECKING:
     help="Only these (repeatable); default: both.",
 )
 @choice.filter_options
-@choice.step_options
+@step_options
 @click.option("--all", "everything", is_flag=True, help="Really all that failed or is ignored.")
 @choice.reason_option
 @choice.dry_run_option
@@ -37,7 +45,7 @@ if TYPE_CHECKING:
 )
 @click.option("--id", "redrive_id", metavar="ID", help="Go on with an interrupted redrive.")
 @engine_option()
-@choice.table_option
+@tables_option
 @json_option
 @debug_option
 def redrive(
@@ -58,7 +66,7 @@ def redrive(
     wait: str,
     redrive_id: str | None,
     url: str,
-    table: str | None,
+    tables: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Put failed and ignored tasks back to pending, with all their retries.
@@ -78,7 +86,7 @@ def redrive(
     named = choice.given_ids(ids)
     if named is None and not (status or group or text or older or newer or step or limit is not None or everything):
         raise Refusal("redrive what? Give ids, --status, --group, --text, --older, --newer, --step, --limit, or --all.")
-    where = choice.place(url, table)
+    where = choice.place(url, tables)
     found = choice.choose(where, named, use_case, step)
     if canary is not None and len(found.steps) > 1:
         names = ", ".join(f"{each.config.use_case_id} / {each.__name__}" for each, _ in found.steps)
@@ -143,7 +151,7 @@ def _tell(
         if dry_run:
             screen.line(f"Would redrive {tasks(report.matched)} of {name}.")
         else:
-            changed = f"; {report.changed_meanwhile:,} had changed meanwhile" * bool(report.changed_meanwhile)
+            changed = f"; {report.changed_meanwhile:,} left alone (changed meanwhile)" * bool(report.changed_meanwhile)
             screen.line(f"Redriven: {tasks(report.redriven)} of {name}{changed}.")
         screen.sample(report.ids)
     screen.reasons("not redriven", left_out)

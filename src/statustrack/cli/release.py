@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from statustrack.cli import choice
-from statustrack.cli.options import Refusal, debug_option, engine_option, json_option
+from statustrack.cli.options import Refusal, debug_option, engine_option, json_option, step_options, tables_option
 
 if TYPE_CHECKING:
     from statustrack.tracking.operate import ActionReport, Progress
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 @choice.ids_argument
 @click.option("--worker", metavar="NAME", help="All that this worker holds; host: is a whole machine.")
 @click.option("--expired", is_flag=True, help="All whose lease is over.")
-@choice.step_options
+@step_options
 @click.option("--limit", metavar="N", type=click.IntRange(min=0), help="At most so many.")
 @click.option("--force", is_flag=True, help="Also where the lease still runs: the worker is known to be dead.")
 @choice.reason_option
 @choice.dry_run_option
 @choice.yes_option
 @engine_option()
-@choice.table_option
+@tables_option
 @json_option
 @debug_option
 def release(
@@ -40,7 +40,7 @@ def release(
     dry_run: bool,
     yes: bool,
     url: str,
-    table: str | None,
+    tables: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Evict dead workers: their attempts count as lost, and the tasks can be claimed again.
@@ -63,7 +63,7 @@ def release(
         raise Refusal("release what? Give ids, --worker or --expired.")
     if expired and force:
         raise Refusal("--expired takes what is over anyway, --force what is not: give one of them.")
-    where = choice.place(url, table)
+    where = choice.place(url, tables)
 
     def call(
         each: type[BaseTask], own: list[str] | None, most: int | None, dry: bool, progress: Progress
@@ -72,7 +72,7 @@ def release(
             own, worker=worker, limit=most, why=reason, force=force, dry_run=dry, progress=progress
         )
 
-    words = Words("release", "released", "are held and were left alone")
+    words = Words("release", "released", "still held")
     act(
         where, choice.choose(where, named, use_case, step), words, call,
         limit=limit, dry_run=dry_run, asks=force, yes=yes, quiet=as_json,

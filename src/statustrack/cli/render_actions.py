@@ -90,7 +90,6 @@ class ActionScreen(Progress):
         else:
             self.line(f"Deleted {tasks(report.deleted)} of {report.read:,}: their retention had ended.")
         if report.kept:
-            what = "would lose" if dry_run else "have lost"
-            self.line(f"{tasks(report.kept)} {what} their expire_at, and stay: a step goes on from them.")
+            self.line(f"A step goes on from {tasks(report.kept)}: kept, and no longer marked to expire.")
         if report.changed_meanwhile:
-            self.line(f"{tasks(report.changed_meanwhile)} changed meanwhile, and stay.")
+            self.line(f"Changed meanwhile, and kept: {tasks(report.changed_meanwhile)}.")

@@ -167,9 +167,7 @@ def claims(
     statuses: tuple[int, ...],
 ) -> list[Write]:
     """The claims of many tasks at one moment. They share their guard, and all that is the same in them."""
-    now_ms = now // 1000
-
-    lease = config.lease_ms
+    now_ms, lease, status = now // 1000, config.lease_ms, config.in_progress_status
     made: list[Guard] = []
 
     def guard() -> Guard:
@@ -188,16 +186,25 @@ def claims(
     oldest = times.to_text((end - lease) * 1000)
     values = (*statuses, now_ms, NOT_LOCKED, end, odd, NOT_LOCKED, end, odd, oldest, now_ms // 1000)
     shape = ("claim", len(statuses))
-    held = _held(config, "", "", worker, now, lease_ms)
+    text, until = times.to_text(now), now_ms + lease_ms
     return [
         Write(
             "claim",
             key,
             guard,
-            set={**held, "value": config.value(key, config.in_progress_status), "lock": token},
-            remove=_CLAIM_REMOVES,
-            copy=_CLAIM_COPIES,
-            increment=_NEXT_ATTEMPT,
+            {
+                "value": config.value(key, status),
+                "status": status,
+                "lock": token,
+                "lease_until": until,
+                "lock_time": text,
+                "update_time": text,
+                "start_time": text,
+                "worker": worker,
+            },
+            _CLAIM_REMOVES,
+            _CLAIM_COPIES,
+            _NEXT_ATTEMPT,
             mine=lambda current, token=token: current.get("lock") == token,  # type: ignore[misc]
             shape=shape,
             values=values,

@@ -7,8 +7,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import random
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -16,20 +14,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from statustrack.core import lifecycle
 from statustrack.core.config import DIRECTORY_KEY
-from statustrack.core.errors import ConfigError, StorageError, StorageUnavailableError, TaskChangedError
+from statustrack.core.errors import ConfigError, StorageUnavailableError, TaskChangedError
 from statustrack.core.payload import encode_data
-from statustrack.core.record import last_was_lost, new_row
+from statustrack.core.record import new_row
 from statustrack.core.writes import Row, Write
 from statustrack.engines.protocol import Applied, Engine, Refused, Rejected, Unknown, trouble
-from statustrack.tracking import claiming, wakeup
+from statustrack.tracking import wakeup
 from statustrack.tracking.arguments import limit_of
-from statustrack.tracking.context import ExecutionContext
+from statustrack.tracking.claim_loop import CLAIM_BATCH, ClaimedContext, ClaimLoop
 from statustrack.tracking.directory import directory_of
-from statustrack.tracking.execution import Attempt
-from statustrack.tracking.heartbeat import Hold, keep, let_go
-from statustrack.tracking.identity import new_token, worker_name
+from statustrack.tracking.identity import new_token
 from statustrack.tracking.query import use_case_prefix
-from statustrack.tracking.trace import Trace, log
+from statustrack.tracking.trace import log
 
 if TYPE_CHECKING:
     from statustrack.tracking.task import BaseTask
@@ -38,8 +34,6 @@ T = TypeVar("T", bound="BaseTask")
 
 #: What create_many hands to the engine at a time (which sends it in requests of its own size).
 CREATE_CHUNK = 500
-#: A batch of claims; small, since whoever dies takes the unstarted ones with it until their leases end.
-CLAIM_BATCH = 25
 
 
 @dataclass
@@ -104,12 +98,17 @@ class BulkVerbs:
         Tasks that were written after the call began (failed in this very loop, say) are not claimed again by it. A task
         whose last attempt was lost is handed out alone, so that one that kills its process takes no others with it.
 
+        A claim whose reply was lost is not handed out: it is released by its token, uncounted, as soon as the storage
+        answers. A row (from elsewhere) that is too large even to be claimed is ended as ignored, with the reason.
+
         :param limit: at most so many tasks (None: until nothing is left to claim).
         :param batch: claims per request, 1 to 25.
+        :raises ConfigError: a bad argument; or a context was not entered in the loop.
+        :raises StorageUnavailableError: the next tasks could not be read; what was not begun is given back.
         """
         if isinstance(batch, bool) or not isinstance(batch, int) or not 1 <= batch <= 25:
             raise ConfigError(f"batch={batch!r} must be a whole number from 1 to 25.")
-        return _claim_many(cls, limit_of(limit), batch, lock_expire_seconds)
+        return ClaimLoop(cls, limit_of(limit), batch, lock_expire_seconds).contexts()
 
     @classmethod
     def batch_write(cls, auto_commit: bool = True) -> BatchWrite:
@@ -168,165 +167,6 @@ def _create_chunk(engine: Engine, table: str, chunk: list[Write], ids: list[str]
             f"existing so far. "
             "The same call again creates what is missing and overwrites nothing."
         )
-
-
-class ClaimedContext(ExecutionContext[T]):
-    """A claimed task, not yet begun: enter it (``with ctx:``) to begin."""
-
-    _attempt: Attempt[T] | None = None
-
-    def __enter__(self) -> ClaimedContext[T]:
-        self.check()
-        attempt: Attempt[T] = Attempt(Trace(False, "", ""))
-        attempt._ctx, attempt._pid = self, os.getpid()
-        self._attempt = attempt
-        log(logging.INFO, "started", self._hold.key, attempt=self.attempt, worker=self.task.worker)
-        attempt._tell_started(self)
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> bool:
-        assert self._attempt is not None
-        return self._attempt.__exit__(kind, error, tb)
-
-    async def __aenter__(self) -> ClaimedContext[T]:
-        self.__enter__()
-        assert self._attempt is not None
-        self._attempt._watch(self)
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
-    ) -> bool:
-        assert self._attempt is not None
-        return await self._attempt.__aexit__(kind, error, tb)
-
-
-def _claim_many(
-    cls: type[T], limit: int | None, batch: int, lock_expire_seconds: float | None
-) -> Iterator[ClaimedContext[T]]:
-    config = cls._config()
-    engine, table = cls._engine_and_table()
-    lease_ms = claiming.lease_ms_of(config, engine, lock_expire_seconds)
-    directory_of(engine, table).ensure(config, cls.__name__)
-    candidates = cls.query_for_unfinished()
-    waiting: list[ClaimedContext[T]] = []
-    suspects: list[str] = []
-    window: list[T] = []
-    taken: set[str] = set()  # a task that failed in this very loop, within the doubt of the clock, is not taken again
-    current: ClaimedContext[T] | None = None
-    left = limit
-    crowded = False
-    owner = os.getpid()
-    try:
-        while (left is None or left > 0) and os.getpid() == owner:
-            if not waiting:
-                want = batch if left is None else min(batch, left)
-                # Rivals start at the same head of the same queue: whoever was refused looks further, at random.
-                size = want * 8 if crowded else want
-                while len(window) < size and (task := candidates.one_or_none()) is not None:
-                    if task.key not in taken:
-                        window.append(task)
-                if not window and not suspects:
-                    return
-                if crowded:
-                    random.shuffle(window)
-                chosen, window = window[:want], window[want:]
-                waiting, alone, refused = _claim_batch(cls, chosen, engine, table, lease_ms)
-                suspects += alone
-                crowded = refused > len(chosen) // 4
-                if not waiting and not window and suspects:
-                    single = _take_alone(cls, suspects.pop(0), engine, table, lease_ms)
-                    waiting = [single] if single else []
-                if not waiting:
-                    continue
-            ctx = waiting.pop(0)
-            if ctx._hold.is_lost:
-                let_go(ctx._hold)
-                continue
-            if left is not None:
-                left -= 1
-            current = ctx
-            taken.add(ctx._hold.key)
-            yield ctx
-            if ctx._attempt is None:
-                raise ConfigError(
-                    "claim_many: the task was not entered. Use `with ctx:` (or `async with ctx:`) in the loop."
-                )
-    finally:
-        if os.getpid() == owner:  # in a forked child they are the parent's
-            unbegun = [ctx for ctx in (*waiting, current) if ctx is not None and ctx._attempt is None]
-            _give_back(cls, unbegun, engine, table)
-
-
-def _claim_batch(
-    cls: type[T], tasks: list[T], engine: Engine, table: str, lease_ms: int
-) -> tuple[list[ClaimedContext[T]], list[str], int]:
-    """Claim these in one request: the contexts, the keys that must be taken alone, the number refused."""
-    config = cls.config
-    alone = [task.key for task in tasks if task.status == config.in_progress_status]
-    keys = [task.key for task in tasks if task.status != config.in_progress_status]
-    if not keys:
-        return [], alone, 0
-    now = engine.now()
-    boot, wall = engine.clock.boot(), engine.clock.wall()
-    holds = [Hold(engine, table, config, key, new_token(), lease_ms) for key in keys]
-    for hold in holds:
-        hold.sent(now // 1000 + lease_ms, boot, wall)
-    writes = lifecycle.claims(
-        config,
-        keys,
-        [hold.token for hold in holds],
-        worker=worker_name(),
-        now=now,
-        slack_ms=engine.slack_ms(config.lease_ms),
-        lease_ms=lease_ms,
-        statuses=lifecycle.claimable(config),
-    )
-    contexts: list[ClaimedContext[T]] = []
-    refused = 0
-    back: list[Row] = []
-    for hold, outcome in zip(holds, engine.apply(table, writes), strict=True):
-        if isinstance(outcome, Applied):
-            if hold.left_ms() <= 0:
-                back.append(outcome.row)
-            elif len(keys) > 1 and last_was_lost(outcome.row):
-                back.append(outcome.row)  # a suspect: alone, later
-                alone.append(hold.key)
-            else:
-                keep(hold)
-                contexts.append(ClaimedContext(cls._from_row(outcome.row, engine, table), hold, config))
-        elif isinstance(outcome, Refused):
-            refused += 1
-        # A claim in doubt is not entered; its lease runs out (a resend would wait for the storage with the others
-        # held).
-    if back:
-        engine.apply(table, [lifecycle.give_back(config, row, now=engine.now()) for row in back])
-    return contexts, alone, refused
-
-
-def _take_alone(cls: type[T], key: str, engine: Engine, table: str, lease_ms: int) -> ClaimedContext[T] | None:
-    config = cls.config
-    claim = claiming.Claim(engine, table, config, key, lease_ms, lifecycle.claimable(config), cls)
-    taken = claim.take()
-    if not isinstance(taken, tuple):
-        return None
-    hold, row = taken
-    keep(hold)
-    return ClaimedContext(cls._from_row(row, engine, table), hold, config)
-
-
-def _give_back(cls: type[T], contexts: list[ClaimedContext[T]], engine: Engine, table: str) -> None:
-    if not contexts:
-        return
-    now = engine.now()
-    for ctx in contexts:
-        let_go(ctx._hold)
-    writes = [lifecycle.give_back(cls.config, ctx.task._row, now=now) for ctx in contexts]
-    try:
-        engine.apply(table, writes)
-    except StorageError as error:  # their leases run out; the loop is being left, perhaps for an error of its own
-        log(logging.WARNING, "give_back_failed", contexts[0]._hold.key, tasks=len(contexts), cause=str(error))
-    contexts.clear()
 
 
 class BatchWrite:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -23,7 +24,7 @@ from statustrack.core.errors import (
 from statustrack.core.limits import ODD_LEASE_MS
 from statustrack.core.record import NOT_LOCKED, lease_end_ms
 from statustrack.core.writes import Row, Write
-from statustrack.engines.protocol import Applied, Engine, Outcome, Refused, Rejected
+from statustrack.engines.protocol import Applied, Engine, Outcome, Refused, Rejected, Unknown
 from statustrack.tracking import hooks
 from statustrack.tracking.heartbeat import Hold
 from statustrack.tracking.identity import new_token, worker_name
@@ -172,7 +173,8 @@ class Claim:
         if isinstance(outcome, Rejected):
             return self.end_too_large(outcome.reason)
         assert not isinstance(outcome, Refused)
-        self._release_doubtful(token)
+        with contextlib.suppress(StorageError):  # where even that fails, the lease runs out
+            release_doubtful(self.engine, self.table, self.config, {self.key: token})
         raise StorageUnavailableError(
             f"the claim of {self.key!r} was not confirmed: {outcome.cause}. It was not entered; try again."
         ) from outcome.cause
@@ -180,13 +182,6 @@ class Claim:
     def _fire(self, event: str, row: Row) -> None:
         if hooks.registered:
             hooks.fire(event, self.step._from_row(row, self.engine, self.table))
-
-    def _release_doubtful(self, token: str) -> None:
-        """A claim in doubt is not entered but released by its token; where even that fails, its lease runs out."""
-        with contextlib.suppress(StorageError):
-            row = self.engine.get(self.table, [self.key]).get(self.key)
-            if row is not None and row.get("lock") == token:
-                self._give_back(row)
 
     def _give_back(self, row: Row) -> None:
         with contextlib.suppress(StorageError):
@@ -206,6 +201,21 @@ class Claim:
         if isinstance(outcome, Refused):
             return outcome.current
         raise StorageError(f"{self.key!r} is too large for the storage, and could not be ended as ignored: {outcome}")
+
+
+def release_doubtful(engine: Engine, table: str, config: TrackerConfig, tokens: Mapping[str, str]) -> dict[str, str]:
+    """Claims in doubt (key to token) are not entered but released by their tokens, uncounted; returns those that
+    are still in doubt.
+
+    :raises StorageError: the storage does not answer: all of them still are.
+    """
+    rows = engine.get(table, list(tokens))
+    landed = [row for key, row in rows.items() if row.get("lock") == tokens[key]]
+    if not landed:
+        return {}
+    outcomes = engine.apply(table, [lifecycle.give_back(config, row, now=engine.now()) for row in landed])
+    unsure = [row["key"] for row, outcome in zip(landed, outcomes, strict=True) if isinstance(outcome, Unknown)]
+    return {key: tokens[key] for key in unsure}
 
 
 def refusal(

@@ -23,7 +23,7 @@ class Trace:
 
     def __init__(self, debug: bool, use_case_id: str, task_id: str) -> None:
         self.debug = debug
-        self._task = f"use_case_id={use_case_id!r}, task_id={task_id!r})"
+        self._task = f"use_case_id={use_case_id!r}, task_id={task_id!r})" if debug else ""
 
     def _rule(self, text: str) -> None:
         print(f"{text:-^120}")

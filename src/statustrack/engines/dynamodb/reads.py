@@ -17,6 +17,10 @@ from statustrack.engines.protocol import Cursor, Page
 #: What one BatchGetItem takes.
 KEYS_PER_REQUEST = 100
 
+#: A page of the service ends at 1 MB, which is about so many entries of the index, or items. DynamoDB Local prepares
+#: all that is left for each page unless it is told how many: with 100,000 items that outlasts our patience.
+_ENTRIES_PER_PAGE, _ITEMS_PER_PAGE = 5000, 2500
+
 _UNITS = "TOTAL"
 _NAMES = {"#value": "value", "#update_time": "update_time"}
 
@@ -159,8 +163,7 @@ def count(connection: Connection, table: str, partition: str, most: int | None =
     counted = 0
     start: dict[str, Any] = {}
     while True:
-        if most is not None:
-            start["Limit"] = most + 1 - counted
+        start["Limit"] = _ENTRIES_PER_PAGE if most is None else min(_ENTRIES_PER_PAGE, most + 1 - counted)
         reply = connection.ask(
             "query",
             table,
@@ -192,7 +195,9 @@ def scan(
         parameters["ExpressionAttributeValues"] = {":prefix": {"S": prefix}}
         parameters.setdefault("ExpressionAttributeNames", {"#key": "key"})
     while True:
-        reply = connection.ask("scan", table, ConsistentRead=True, ReturnConsumedCapacity=_UNITS, **parameters)
+        reply = connection.ask(
+            "scan", table, ConsistentRead=True, Limit=_ITEMS_PER_PAGE, ReturnConsumedCapacity=_UNITS, **parameters
+        )
         yield from map(make, reply["Items"])
         if "LastEvaluatedKey" not in reply:
             return

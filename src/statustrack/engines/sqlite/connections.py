@@ -62,7 +62,8 @@ class Pool:
         """Wait for the turn to write; what is left of the patience is for SQLite's own lock.
 
         Raises ``StorageUnavailableError``, then there is no turn to end."""
-        self._check_process()
+        if self._pid != os.getpid() or self._spoilt:
+            self._check_process()
         if self.lock.queue.owner == threading.get_ident():
             raise ConfigError(
                 "a task was written from inside sql=[...]: that would wait for the transaction around it, for ever. "
@@ -73,6 +74,22 @@ class Pool:
             raise StorageUnavailableError(f"another thread was writing to {self.place} for {patience.seconds:.3g} s.")
         return patience
 
+    def begin_write(self, table: str) -> tuple[Connection, Patience]:
+        """The turn to write and a connection, as :meth:`begin_turn` and :meth:`take`; :meth:`end_write` ends both."""
+        patience = self.begin_turn()
+        try:
+            return self._lent(table), patience
+        except BaseException:
+            self.lock.release()
+            raise
+
+    def end_write(self, connection: Connection) -> None:
+        """Give the connection back, and the turn to the next."""
+        try:
+            self.give(connection)
+        finally:
+            self.lock.release()
+
     # --- lending -----------------------------------------------------------------------------------------------------
 
     def take(self, table: str | None = None) -> Connection:
@@ -81,6 +98,9 @@ class Pool:
         Raises ``TableNotFoundError``, ``TableMismatchError`` or ``StorageError``; then there is nothing to give back.
         """
         self._check_process()
+        return self._lent(table)
+
+    def _lent(self, table: str | None) -> Connection:
         me = threading.get_ident()
         busy = self._busy
         busy.append(me)

@@ -163,20 +163,13 @@ class SqliteEngine:
         pool = self._pool
         self.meter.count("apply")
         try:
-            patience = pool.begin_turn()
+            connection, patience = pool.begin_write(statements.table)
         except StorageUnavailableError as error:
             return [Unknown(error)] * len(writes)
         try:
-            try:
-                connection = pool.take(statements.table)
-            except StorageUnavailableError as error:
-                return [Unknown(error)] * len(writes)
-            try:
-                return in_one_transaction(pool, connection.raw, statements, writes, patience)
-            finally:
-                pool.give(connection)
+            return in_one_transaction(pool, connection.raw, statements, writes, patience)
         finally:
-            pool.lock.release()
+            pool.end_write(connection)
 
     def insert(self, table: str, rows: Sequence[Row]) -> list[Outcome]:
         if not any(is_typed(value) for row in rows for value in row.values()):

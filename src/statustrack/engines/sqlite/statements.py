@@ -16,8 +16,6 @@ from statustrack.engines.sqlite.values import SETS, SIZE, UNION, encode_set
 
 #: A changed column: its new value as SQL over the old row, and which of the collected values that takes.
 _Changes = dict[str, tuple[str, tuple[int, ...]]]
-#: The columns that an update gives back: those that the library knows.
-KNOWN = ", ".join(f"`{name}`" for name in ATTRIBUTES)
 _ORDER = frozenset(("<", "<=", ">"))
 #: How many plans are kept per table. The library makes a few dozen; beyond that somebody makes shapes without end.
 _MOST_PLANS = 1000
@@ -35,8 +33,10 @@ class Plan:
     """What the writes of one shape have in common: the SQL, and which of the collected values it takes in its order.
 
     ``insert`` (a put only) is tried where there is no row, ``change`` where there is one (None: the guard excludes it).
-    ``returns``: the change gives the row back. ``only_absent``: the guard says no more than that there is no such key.
-    ``is_one``: never more than one statement that writes.
+    ``returns``: the change gives the row back. Of an update it gives ``reads``, and the rest is ``told`` by the write
+    itself: Python's sqlite3 describes every column anew at each call, which cost more than the update.
+    ``only_absent``: the guard says no more than that there is no such key. ``is_one``: never more than one statement
+    that writes.
     """
 
     __slots__ = (
@@ -46,9 +46,10 @@ class Plan:
         "insert_takes",
         "is_one",
         "only_absent",
+        "reads",
         "returns",
-        "returns_known",
         "sets",
+        "told",
     )
 
     def __init__(self) -> None:
@@ -57,7 +58,8 @@ class Plan:
         self.insert: str | None = None
         self.insert_takes = 0
         self.returns = False
-        self.returns_known = False
+        self.reads: tuple[str, ...] = ()
+        self.told: tuple[str, ...] = ()
         self.only_absent = False
         self.is_one = True
         self.sets: tuple[int, ...] = ()
@@ -150,8 +152,14 @@ class Statements:
         plan.returns = not write.quiet
         sets = ", ".join(f"{quoted(name)} = {sql}" for name, (sql, _) in changes.items())
         takes = tuple(index for _, each in changes.values() for index in each) + guard_takes
-        plan.returns_known = plan.returns and write.kind == "update"
-        returning = f" RETURNING {KNOWN if plan.returns_known else '*'}" if plan.returns else ""
+        returning = ""
+        if plan.returns:
+            if write.kind == "update":
+                mine = (name for name in write.set if name in ATTRIBUTES and name not in SETS)
+                plan.told = tuple(name for name in mine if changes[name][0] == "?")
+                known = {"key", *plan.told, *(name for name, (sql, _) in changes.items() if sql == "NULL")}
+                plan.reads = tuple(name for name in ATTRIBUTES if name not in known) or ("key",)
+            returning = f" RETURNING {', '.join(map(quoted, plan.reads)) or '*'}"
         # Where nothing changes, the row is still found, guarded and given back.
         plan.change = f"UPDATE {self.name} SET {sets or '`key` = `key`'} {where}{returning}"
         plan.change_takes = None if takes == tuple(range(count)) else takes

@@ -9,7 +9,6 @@ from typing import Any
 from statustrack.core.record import ATTRIBUTES, TEXT_SET
 from statustrack.core.writes import Row, Write
 
-_NAMES = tuple(ATTRIBUTES)
 SETS = frozenset(name for name, kind in ATTRIBUTES.items() if kind == TEXT_SET)
 
 
@@ -54,12 +53,14 @@ def decode_rows(names: Sequence[str], found: Iterable[Sequence[Any]]) -> list[Ro
     return rows
 
 
-def decode_known(values: Sequence[Any]) -> Row:
-    """One row of exactly the known columns, in their order."""
-    row = {name: value for name, value in zip(_NAMES, values) if value is not None}  # noqa: B905 - they are as many
-    for name in SETS:
-        if name in row:
-            row[name] = decode_set(row[name])
+def updated_row(write: Write, told: Sequence[str], read: Sequence[str], values: Sequence[Any]) -> Row:
+    """The row after an update has landed: what it has set for certain (``told``), and what was read back."""
+    changes = write.set
+    row = dict(changes) if len(told) == len(changes) else {name: changes[name] for name in told}
+    row["key"] = write.key
+    for name, value in zip(read, values):  # noqa: B905 - they are as many
+        if value is not None:
+            row[name] = decode_set(value) if name in SETS else value
     return row
 
 

@@ -26,7 +26,7 @@ from statustrack.engines.sqlite.connections import Pool
 from statustrack.engines.sqlite.failures import FULL, IOERR, code_of, is_busy, refused_content, storage_error
 from statustrack.engines.sqlite.lock import Patience
 from statustrack.engines.sqlite.statements import Plan, Statements, quoted, take
-from statustrack.engines.sqlite.values import decode_known, decode_rows, put_row
+from statustrack.engines.sqlite.values import decode_rows, put_row, updated_row
 
 
 def in_one_transaction(
@@ -120,8 +120,8 @@ def _carry_out(raw: sqlite3.Connection, statements: Statements, write: Write, pl
                 if cursor.rowcount > 0:
                     return Applied({})
             elif found := cursor.fetchall():
-                if plan.returns_known:
-                    return Applied(decode_known(found[0]))
+                if plan.reads:
+                    return Applied(updated_row(write, plan.told, plan.reads, found[0]))
                 (row,) = decode_rows([each[0] for each in cursor.description], found)
                 if plan.insert is None:
                     return Applied(row)
