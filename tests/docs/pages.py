@@ -10,10 +10,10 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted([ROOT / "README.md", *DOCS.rglob("*.md")])
 
-#: What a comment before a block may ask for. ``needs aws``: compiled, not run. ``prints``: the block is what the one
-#: before it has printed, where ``...`` stands for anything. ``says``: the same on a page whose commands are run by
-#: tests/cli/test_incidents.py, on incidents that are staged for them.
-MARKS = ("needs aws", "prints", "says")
+#: What a comment before a block may ask for. ``needs ...``: compiled, not run. ``prints``: the block is what the one
+#: before it has printed, where ``...`` stands for anything. ``raises``: the block ends with an exception. ``says``: as
+#: ``prints``, on a page whose commands are run by tests/cli/test_incidents.py, on incidents that are staged for them.
+MARKS = ("needs aws", "needs a network", "prints", "raises", "says")
 
 _FENCE = re.compile(r"^(?P<fence>`{3,}|~{3,})(?P<info>.*)$")
 _MARK = re.compile(r"^<!-- (?P<mark>[a-z ]+) -->$")
