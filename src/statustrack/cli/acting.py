@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from statustrack.cli import choice
 from statustrack.cli.options import CHECK_FAILED
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from statustrack.cli.render_actions import ActionScreen
     from statustrack.tracking.operate import ActionReport, Progress
     from statustrack.tracking.task import BaseTask
+
+R = TypeVar("R", bound=tuple[Any, Any])
 
 #: Acts on one step: its ids (None: by filter), the most tasks, whether only to look, whom to tell how far it is.
 Act = Callable[["type[BaseTask]", "list[str] | None", "int | None", bool, "Progress"], "ActionReport"]
@@ -51,7 +53,9 @@ def act(
         would = _all(screen, found, call, limit, dry_run=True)
         count = sum(report.done for _, report in would)
         if count:
-            names = ", ".join(f"{shown(each.config.use_case_id)} / {shown(each.__name__)}" for each, _ in would)
+            names = ", ".join(
+                f"{shown(each.config.use_case_id)} / {shown(each.__name__)}" for each, report in would if report.done
+            )
             screen.sample([task_id for _, report in would for task_id in report.ids])
             choice.ask(f"{words.verb.capitalize()} {tasks(count)} of {names}?", yes)
     reports = _all(screen, found, call, limit, dry_run)
@@ -85,7 +89,7 @@ def act(
             }
         )
     else:
-        for each, report in reports:
+        for each, report in told_of(reports):
             name = f"{shown(each.config.use_case_id)} / {shown(each.__name__)}"
             did = f"Would {words.verb}" if dry_run else words.done.capitalize()
             left = f"; {report.left_alone:,} left alone ({words.left_alone})" * bool(report.left_alone)
@@ -96,6 +100,11 @@ def act(
             screen.line("Nothing was done (--dry-run).", "dim")
     if left_out:
         raise SystemExit(CHECK_FAILED)
+
+
+def told_of(reports: list[R]) -> list[R]:
+    """The steps that are worth a line: those where something matched; the first where nothing did."""
+    return [each for each in reports if each[1].matched] or reports[:1]
 
 
 def _all(

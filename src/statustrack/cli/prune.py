@@ -60,4 +60,4 @@ def prune(limit: int | None, dry_run: bool, yes: bool, url: str, tables: tuple[s
             }
         )  # fmt: skip
     else:
-        screen.pruned(report, dry_run)
+        screen.pruned(report, dry_run, where.engine.deletes_expired)

@@ -141,10 +141,11 @@ def _run(
 def _tell(
     screen: ActionScreen, dry_run: bool, reports: _Reports, left_out: list[tuple[str, str]], stopped: str | None
 ) -> None:
+    from statustrack.cli.acting import told_of
     from statustrack.cli.render_actions import tasks
     from statustrack.cli.words import shown
 
-    for each, report in reports:
+    for each, report in told_of(reports):
         name = f"{shown(each.config.use_case_id)} / {shown(each.__name__)}"
         if report.canary is not None:
             screen.canary(report.canary)

@@ -83,9 +83,11 @@ class ActionScreen(Progress):
         elif report.passed:
             self.line(f"The {line}: passed after {report.seconds:.0f} s.", "green")
 
-    def pruned(self, report: PruneReport, dry_run: bool) -> None:
-        """What came of a prune."""
-        if dry_run:
+    def pruned(self, report: PruneReport, dry_run: bool, by_itself: bool) -> None:
+        """What came of a prune; ``by_itself``: the storage can delete them, too."""
+        if not (report.expired or report.deleted):
+            self.line(f"The retention of none of {tasks(report.read)} has ended: nothing to delete.")
+        elif dry_run:
             self.line(f"Would delete {tasks(report.expired)} of {report.read:,}: their retention has ended.")
         else:
             self.line(f"Deleted {tasks(report.deleted)} of {report.read:,}: their retention had ended.")
@@ -93,3 +95,5 @@ class ActionScreen(Progress):
             self.line(f"A step goes on from {tasks(report.kept)}: kept, and no longer marked to expire.")
         if report.changed_meanwhile:
             self.line(f"Changed meanwhile, and kept: {tasks(report.changed_meanwhile)}.")
+        if by_itself:
+            self.line("Where TTL is on, DynamoDB deletes them by itself, in days: `statustrack doctor` tells.", "dim")

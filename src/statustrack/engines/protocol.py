@@ -152,6 +152,7 @@ class Engine(Protocol):
     min_lease_seconds: float  #: shorter leases are refused: they could not be renewed in time
     page_is_full: bool  #: pages carry every attribute (else only those of the status index)
     batch: int  #: how many writes one request takes
+    deletes_expired: bool  #: what is past its expire_at is deleted by the storage itself, where that is switched on
     parallel_reads: bool  #: reads wait on a network, so that several at once are quicker than one after the other
 
     # time

@@ -293,8 +293,10 @@ def _act(
                 f"{report.done} are done; the same call goes on with the others."
             )
     if not dry_run:
+        # What is ignored or released carries a note; of what is deleted this is all that is left.
+        level = logging.WARNING if action == "delete" and report.done else logging.INFO
         log(
-            logging.WARNING, action, config.use_case_id, tasks=report.done, left_alone=report.left_alone,
+            level, action, config.use_case_id, tasks=report.done, left_alone=report.left_alone,
             who=who or operator_name(), why=why,
         )  # fmt: skip
     return report

@@ -36,6 +36,7 @@ class DynamoEngine:
     name = "dynamodb"
     min_lease_seconds = 2.0
     page_is_full = False
+    deletes_expired = True
     parallel_reads = True
     batch = STATEMENTS_PER_REQUEST
 

@@ -42,6 +42,7 @@ class SqliteEngine:
     name = "sqlite"
     min_lease_seconds = 1.0
     page_is_full = True
+    deletes_expired = False
     parallel_reads = False
     batch = 500
 
