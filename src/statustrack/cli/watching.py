@@ -41,6 +41,7 @@ class Watching:
             for overview, paces in found:
                 self._lines(overview, paces)
             return
+        self.sheet = Sheet()  # the window may have another size by now
         with self.sheet.out.capture() as drawn:
             for position, (overview, paces) in enumerate(found):
                 if position:
