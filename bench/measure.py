@@ -17,9 +17,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def fdatasync_ms(folder: str, count: int = 200) -> float:
+def fdatasync_ms(count: int = 200) -> float:
     """Median of overwriting 4 KiB and fdatasync, in ms: what one durable commit costs here, now."""
-    path = os.path.join(folder, "fdatasync.tmp")
+    path = str(folder() / "fdatasync.tmp")
     file = os.open(path, os.O_CREAT | os.O_RDWR)
     took = []
     try:
@@ -35,15 +35,33 @@ def fdatasync_ms(folder: str, count: int = 200) -> float:
     return statistics.median(took) * 1000
 
 
-def child(module: str, *arguments: str, env: dict[str, str] | None = None) -> dict[str, Any]:
+def folder() -> Path:
+    """Where runs work: beside the checkout's other builds, on a real disk (a system's folder for temporary files is
+    often in memory)."""
+    path = ROOT / "build" / "bench"
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def child(module: str, *arguments: Any, env: dict[str, str] | None = None) -> dict[str, Any]:
     """Run ``python -m module arguments`` in a process and a folder of its own; its last line is JSON."""
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith(("STATUSTRACK_", "AWS_"))},
+        "PYTHONPATH": str(ROOT),
+        "PYTHONWARNINGS": "ignore",
+        "PYTHONPYCACHEPREFIX": str(folder() / "bytecode"),
+        "AWS_ACCESS_KEY_ID": "bench",
+        "AWS_SECRET_ACCESS_KEY": "bench",
+        **(env or {}),
+    }
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package has its bytecode
+    with tempfile.TemporaryDirectory(prefix="run-", dir=folder()) as place:
         done = subprocess.run(
-            [sys.executable, "-m", module, *arguments],
+            [sys.executable, "-m", module, *map(str, arguments)],
             capture_output=True,
             text=True,
-            cwd=folder,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore", **(env or {})},
+            cwd=place,
+            env=environment,
         )
     if done.returncode != 0:
         raise RuntimeError(f"{module} {arguments} failed:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}")

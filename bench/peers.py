@@ -26,7 +26,7 @@ def _version(package: str) -> str:
 class Peer:
     """``put`` and ``take`` one task; ``counts`` says how many were executed, twice, lost."""
 
-    durable = "fsync per commit"
+    durable = "synced at each commit"
 
     def __init__(self, count: int) -> None:
         self.ids = [uuid.uuid4().hex for _ in range(count)]
@@ -193,7 +193,7 @@ class LiteQueue(Peer):
 class Dbos(Peer):
     """A workflow called directly, on its SQLite system database; a workflow is recorded at start and end."""
 
-    durable = "fsync per commit (rollback journal)"
+    durable = "synced at each commit (rollback journal)"
 
     def __init__(self, count: int) -> None:
         super().__init__(count)

@@ -17,7 +17,7 @@ def run(rounds: int = 5, count: int = 2000, peers: tuple[str, ...] = PEERS) -> d
     disk = []
     for number in range(rounds):
         for peer in peers if number % 2 == 0 else reversed(peers):
-            disk.append(fdatasync_ms("."))
+            disk.append(fdatasync_ms())
             results[peer].append(child("bench.peers", peer, str(COUNTS.get(peer, count))))
     table = {}
     for peer, runs in results.items():

@@ -5,25 +5,23 @@ from typing import Any
 import statustrack as st
 
 
-class Status(st.BaseStatusEnum):
-    pending = 0
-    in_progress = 3
-    failed = 6
-    succeeded = 9
-    ignored = 10
-
-
 class Shared(st.BaseTask):
     class Meta:
         table_name = "everything"
 
 
 def use_case(name: str, **options: Any) -> type[Shared]:
-    return type(name.title(), (Shared,), {"config": st.TrackerConfig.make(name, status=Status, **options)})
+    codes = (0, 3, 6, 9, 10)  # pending, in progress, failed, succeeded, ignored: the same in each is no conflict
+    return type(name.title(), (Shared,), {"config": st.TrackerConfig.make(name, *codes, **options)})
 
 
-CASES = [use_case("invoice", max_retry=5), use_case("payment", retry_delay_seconds=60), use_case("email")]
-CASES += [use_case("report", n_succeeded_shard=4), use_case("inv")]  # "inv" is not the beginning of "invoice"
+CASES = [
+    use_case("invoice", max_retry=5),
+    use_case("payment", retry_delay_seconds=60),
+    use_case("email"),
+    use_case("report", n_succeeded_shard=4),
+    use_case("inv"),  # is not the beginning of "invoice"
+]
 
 
 def main() -> None:

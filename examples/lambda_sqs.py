@@ -15,7 +15,7 @@ def work(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    again = []
+    again: list[str] = []
     for record in event["Records"]:
         message = json.loads(record["body"])
         left = context.get_remaining_time_in_millis() / 1000  # a frozen function must not keep the task for longer

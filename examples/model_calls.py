@@ -32,8 +32,7 @@ async def one(task_id: str, gate: asyncio.Semaphore) -> None:
 
 async def main(at_once: int = 100) -> None:
     gate = asyncio.Semaphore(at_once)
-    tasks = await Extract.aquery_for_unfinished().all()
-    await asyncio.gather(*(one(task.task_id, gate) for task in tasks))
+    await asyncio.gather(*[one(task.task_id, gate) async for task in Extract.aquery_for_unfinished()])
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import threading
 import uuid
@@ -90,6 +91,8 @@ SERVER = pytest.StashKey[LocalServer | RemoteServer]()
 
 def pytest_configure(config: pytest.Config) -> None:
     """Shut out the developer's own AWS account and engine: a test must not depend on them, let alone touch them."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # so a shell starts background jobs; children inherit it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in [name for name in os.environ if name.startswith("AWS_")] + ["STATUSTRACK_ENGINE"]:
         os.environ.pop(name, None)
     nowhere = str(Path(__file__).with_name("no-such-file"))

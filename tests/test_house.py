@@ -61,6 +61,7 @@ HEAVY = {
     "click",
     "concurrent",
     "email",
+    "hashlib",
     "http",
     "multiprocessing",
     "rich",
@@ -68,7 +69,9 @@ HEAVY = {
     "sqlite3",
     "ssl",
     "unittest",
+    "urllib",
     "urllib3",
+    "uuid",
 }
 
 DRAWERS = {"utils", "util", "common", "helpers", "helper", "impl", "misc"}
@@ -87,15 +90,28 @@ def test_the_layers_are_kept() -> None:
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
-def test_a_bare_import_is_light() -> None:
+def loaded_by(code: str) -> set[str]:
     ran = python(
-        "import sys, json; before = set(sys.modules); import statustrack; "
-        "print(json.dumps(sorted(set(sys.modules) - before)))"
+        f"import sys, json; before = set(sys.modules); {code}; print(json.dumps(sorted(set(sys.modules) - before)))"
     )
     assert ran.returncode == 0, ran.stderr
-    loaded = {name.partition(".")[0] for name in json.loads(ran.stdout)}
-    assert "statustrack" in loaded
-    assert loaded & HEAVY == set()
+    return set(json.loads(ran.stdout))
+
+
+def test_a_bare_import_loads_nothing_of_the_package_but_its_names() -> None:
+    loaded = loaded_by("import statustrack; statustrack.__version__; dir(statustrack)")
+    assert {name for name in loaded if name.startswith("statustrack")} == {"statustrack"}
+    assert {name.partition(".")[0] for name in loaded} & HEAVY == set()
+
+
+def test_what_a_script_needs_before_its_first_task_is_light() -> None:
+    loaded = loaded_by(
+        "import statustrack as st; "
+        "[getattr(st, name) for name in st.__all__ if name not in ('Pipeline', 'Report', 'Worker')]"
+    )
+    assert "statustrack.tracking.task" in loaded
+    assert {name.partition(".")[0] for name in loaded} & HEAVY == set()
+    assert not {name for name in loaded if name.startswith("statustrack.worker")}
 
 
 @pytest.mark.parametrize("module", MODULES, ids=name_of)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import struct
 import subprocess
 import sys
-import termios
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -37,6 +35,8 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Command
 @pytest.fixture
 def terminal(tmp_path: Path) -> Terminal:
     """The same in a terminal of so many columns: all that it is sent, as text, and the exit status."""
+    import fcntl  # there is none on Windows
+    import termios
 
     def run(columns: int, *arguments: str, seconds: float = 60, **environment: str) -> tuple[str, int]:
         leader, follower = os.openpty()

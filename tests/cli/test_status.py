@@ -10,7 +10,9 @@ import pytest
 
 import statustrack as st
 from statustrack.tracking import overview
-from tests.cli.conftest import Command
+from statustrack.tracking.directory import directory_of
+from tests.cli.conftest import Command, Shell
+from tests.dynamodb_local import endpoint_url
 
 
 class FirstStatus(st.BaseStatusEnum):
@@ -139,3 +141,30 @@ def test_hostile_names_are_shown_not_sent(command: Command) -> None:
     shown = command("status").stdout
     assert "in\\x1b[31mv\\u202eoice [bold]: 6 tasks" in shown
     assert "\x1b" not in shown
+
+
+@pytest.mark.dynamodb
+def test_on_dynamodb_it_takes_one_request_for_each_status_and_shard_and_one_for_the_directory(
+    command: Command, aws_environment: None, dynamodb_endpoint: str, table_name: str
+) -> None:
+    url = endpoint_url(dynamodb_endpoint)
+    fill(url, table_name)
+    with st.use_engine(url) as engine:
+        directory = directory_of(engine, table_name).read()
+    partitions = sum(directory.use_cases["invoice"].shards.values())
+    assert partitions == 11  # nine codes, and the first step's pending over three shards
+    before = dict(engine.meter.by_operation)
+    told = command("status", "--engine", url, "--table", table_name, "--cost").stdout
+    asked = {name: count - before.get(name, 0) for name, count in engine.meter.by_operation.items()}
+    assert {name: count for name, count in asked.items() if count} == {"GetItem": 1, "Query": partitions}
+    assert re.search(r"^\d+ requests, [\d.]+ read units$", told, re.MULTILINE)
+
+
+@pytest.mark.dynamodb
+def test_the_first_command_of_a_process_asks_for_nothing_more(
+    shell: Shell, aws_environment: None, dynamodb_endpoint: str, table_name: str
+) -> None:
+    url = endpoint_url(dynamodb_endpoint)
+    fill(url, table_name)
+    ran = shell("status", "--engine", url, "--table", table_name, "--cost")
+    assert ran.stdout.splitlines()[-1].startswith("12 requests, "), ran.stdout + ran.stderr

@@ -33,7 +33,7 @@ def run(page: Path) -> int:
     out, printed, ran = io.StringIO(), "", 0
     for block in blocks_of(page):
         where = f"{name_of(page)}:{block.line}"
-        if block.mark == "needs aws" or block.language not in ("python", "bash", "text"):
+        if block.mark.startswith("needs ") or block.language not in ("python", "bash", "text"):
             continue
         if block.mark == "prints":
             if not _CHECKER.check_output(block.text, printed, doctest.ELLIPSIS):
@@ -63,7 +63,11 @@ def _run_python(page: Path, block: Block, module: types.ModuleType, out: io.Stri
         with contextlib.redirect_stdout(out):
             exec(code, module.__dict__)
     except BaseException:
-        raise Wrong(f"{name_of(page)}:{block.line}: {traceback.format_exc()}") from None
+        if block.mark != "raises":
+            raise Wrong(f"{name_of(page)}:{block.line}: {traceback.format_exc()}") from None
+    else:
+        if block.mark == "raises":
+            raise Wrong(f"{name_of(page)}:{block.line}: the page says that this raises, and it does not")
     return out.getvalue()[before:]
 
 

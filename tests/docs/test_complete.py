@@ -14,8 +14,6 @@ from statustrack.engines.protocol import TableOptions
 from tests.compat.test_signatures import DEFAULTS
 from tests.docs.pages import DOCS, PAGES, ROOT, blocks_of, name_of, without_blocks
 
-#: Names whose page is still to come with the package that they are from.
-LATER = set(statustrack._LAZY) | {"handler"}
 #: Explained with the classes that they are of.
 OTHERS = {"config", "status_and_update_time_index"}
 
@@ -31,13 +29,13 @@ def json_blocks(name: str) -> list[Any]:
 # --- nothing is missing ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", sorted(set(statustrack.__all__) - LATER - {"__version__"}))
+@pytest.mark.parametrize("name", sorted(set(statustrack.__all__) - {"__version__"}))
 def test_the_reference_has_every_public_name(name: str) -> None:
     assert re.search(rf":: {name}\b", read("api.md"))
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in dir(statustrack.BaseTask) if not name.startswith("_") and name not in LATER | OTHERS]
+    "name", [name for name in dir(statustrack.BaseTask) if not name.startswith("_") and name not in OTHERS]
 )
 def test_the_reference_has_every_verb_and_attribute_of_a_task(name: str) -> None:
     assert re.search(rf":: BaseTask\.{name}\b", read("api.md")) or f"`{name}`" in read("api.md")
@@ -60,6 +58,10 @@ def test_every_part_of_the_contract_is_on_its_page(path: Path) -> None:
 def test_the_guide_shows_every_example(path: Path) -> None:
     pages = [page.read_text(encoding="utf-8") for page in DOCS.glob("guide/*.md")]
     assert any(f"{{literalinclude}} ../../examples/{path.name}\n" in text for text in pages)
+
+
+def test_the_guide_shows_the_notebook() -> None:
+    assert "examples/seed.ipynb" in read("guide/notebook.md") and "(notebook.md)" in read("guide/index.md")
 
 
 def test_every_default_that_differs_is_named() -> None:

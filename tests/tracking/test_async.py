@@ -1,6 +1,7 @@
 """The a-twins: the event loop is never blocked by storage; cancellation and a lost lease end a block as they should."""
 
 import asyncio
+import inspect
 import threading
 import time
 from contextlib import asynccontextmanager
@@ -78,12 +79,69 @@ def test_every_verb_has_a_twin_that_does_the_same(made):
     run(main())
 
 
-def test_the_twins_have_the_signatures_of_their_verbs():
-    import inspect
+#: What has no twin: it touches no storage by itself, or is a form of the original that newer verbs stand for.
+WITHOUT_TWIN = {
+    *("make", "make_key", "make_value", "to_dict", "is_locked", "handler", "start", "batch_write"),
+    "status_and_update_time_index",
+    *(f"is_{name}" for name in ("pending", "in_progress", "failed", "succeeded", "ignored")),
+}
 
-    for name in dir(st.BaseTask):
-        if name.startswith("a") and hasattr(st.BaseTask, name[1:]) and callable(getattr(st.BaseTask, name)):
-            assert inspect.getdoc(getattr(st.BaseTask, name)), name
+
+#: Of a context: what they are given is kept until the next write.
+KEPT_FOR_LATER = {"check", "set_data", "also", "begin_update", "to_update_actions"}
+
+
+def arguments(function):
+    parameters = inspect.signature(function).parameters.values()
+    return {each.name: each.default for each in parameters if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)}
+
+
+@pytest.mark.parametrize("cls", [st.BaseTask, st.ExecutionContext])
+def test_every_verb_that_touches_storage_has_a_twin_with_its_arguments(cls):
+    verbs = {name for name in dir(cls) if not name.startswith("_") and inspect.isroutine(getattr(cls, name))}
+    twins = {name for name in verbs if name.startswith("a") and name[1:] in verbs}
+    assert verbs - twins - WITHOUT_TWIN - KEPT_FOR_LATER == {name[1:] for name in twins}
+    for name in twins:
+        assert inspect.getdoc(getattr(cls, name)), name
+        assert arguments(getattr(cls, name)).items() <= arguments(getattr(cls, name[1:])).items(), name
+
+
+def test_the_verbs_of_operators_and_the_batches_of_claims_are_awaited_too(made):
+    async def main():
+        assert await made.aexists()
+        await made.acreate_many(f"t-{n}" for n in range(4))
+        async for ctx in made.aclaim_many(limit=2, batch=1):
+            async with ctx:
+                await ctx.aprogress(0.5, "half")
+                ctx.set_data({"n": 1})
+                await ctx.aupdate()
+                assert (await made.aget(ctx.task.task_id)).data == {"n": 1}
+        assert await made.acount_by_status(["pending", "succeeded"]) == {"pending": 2, "succeeded": 2}
+        assert (await made.aexplain("t-3")).claim == "claim"
+        assert (await made.aignore("t-3", why="no")).is_ignored()
+        assert (await made.aredrive(["t-3"])).redriven == 1
+        with pytest.raises(st.TaskLeaseLostError):
+            async with made.start("t-3") as held:
+                assert (await made.arelease("t-3", force=True)).is_failed()
+                await held.aupdate()
+        assert not await made.aforget_step("nobody", (1, 2, 3, 4, 5))
+        await made.aadopt()
+
+    run(main())
+
+
+def test_a_loop_of_claims_that_is_left_gives_the_rest_back(local):
+    local.create_many(f"t-{n}" for n in range(5))
+
+    async def main():
+        async for ctx in local.aclaim_many(batch=5):
+            async with ctx:
+                break
+        await asyncio.sleep(0)  # the loop closes the generator
+
+    run(main())
+    assert local.count_by_status() == {"pending": 4, "in_progress": 0, "failed": 0, "succeeded": 1, "ignored": 0}
+    assert [task.attempts for task in local.query_by_status("pending", auto_refresh=True)] == [[]] * 4  # uncounted
 
 
 def test_the_event_loop_turns_while_the_storage_is_slow(sqlite, local):

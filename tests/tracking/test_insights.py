@@ -544,8 +544,8 @@ def test_each_fault_is_found_with_its_remedy(two: list[type[st.BaseTask]], store
     for everything in (False, True):
         found = checkup(store, table, everything)
         topics = by_topic(found)
-        assert "1 lease over" in topics["leases"][0].says
-        assert "statustrack release dead" in topics["leases"][0].fix
+        assert topics["leases"][0].says.startswith("1 lease (dead) over without an outcome")
+        assert topics["leases"][0].fix == "statustrack explain dead"
         assert "job____large" in topics["sizes"][0].says
         assert topics["sizes"][0].state == "warning"
         assert "job____ahead" in topics["times"][0].says

@@ -9,10 +9,12 @@ from statustrack.tracking.heartbeat import let_go
 from tests.tracking.support import child, fail, lose, run_child, step
 
 
-def stale_start(step, task_id, clock):
+def stale_start(step, task_id, clock, work=None):
     """A holder whose lease ran out while it was still at work: nothing renewed it."""
     start = step.start(task_id)
     ctx = start.__enter__()
+    if work is not None:
+        work(ctx)
     let_go(ctx._hold)
     ctx._hold.released = False
     clock.advance(step.config.lock_expire_seconds + 3)

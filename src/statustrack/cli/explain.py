@@ -54,18 +54,19 @@ def explain(
 
     Exit status: 0 it is done, at work, or goes on by itself; 1 it is missing, crashed or ignored.
     """
-    from statustrack.cli.tables import views
+    from statustrack.cli.tables import places
     from statustrack.engines.registry import open_engine
     from statustrack.tracking.story import explained
     from statustrack.tracking.view import plain
 
     engine = open_engine(url)
-    looks = views(engine, tables)
-    found, view = explained(looks[0], task_id, use_case, step), looks[0]
-    for other in looks[1:]:
+    answers = ((explained(view, wanted, use_case, step), view) for view, wanted in places(engine, tables, task_id))
+    found, view = next(answers)
+    for other, place in answers:
         if found.explanation.state != "missing":
             break
-        found, view = explained(other, task_id, use_case, step), other
+        if other.explanation.state != "missing":
+            found, view = other, place
     commands = commands_for(found)
     if as_json:
         answer = plain(found)

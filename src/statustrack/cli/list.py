@@ -112,20 +112,22 @@ def list_(
 
 def _partitions(view: View, use_case: str | None, step: str | None, statuses: tuple[str, ...]) -> list[Partition]:
     """What is to be read: the partitions of these statuses; of all codes where none was named."""
-    steps = view.chosen(use_case, step)
-    codes: dict[str, dict[int, None]] = {}
-    for each in steps:
-        mine = codes.setdefault(each.config.use_case_id, {})
-        for status in statuses or STATUSES:
-            if status.isdecimal():
-                mine[int(status)] = None
-            else:
-                mine[each.config.codes[STATUSES.index(status)]] = None
-    if step is None and not statuses:  # codes of no known step, too
+    codes: dict[str, list[int]] = {}
+    for each in view.chosen(use_case, step):
+        name, config = each.config.use_case_id, each.config
+        mine = codes.setdefault(name, [])
+        for code in config.codes:
+            # What one step has succeeded with waits for the next: it is that step's pending, unless a step was named.
+            status = config.name_of(code) if step is not None else view.named(name, code)[1]
+            if not statuses or status in statuses:
+                mine.append(code)
+    if step is None:  # codes of no known step, too
         for name, entry in view.directory.use_cases.items():
             if use_case in (None, name):
-                codes.setdefault(name, {}).update(dict.fromkeys(entry.shards))
-    found = [partition for name, mine in sorted(codes.items()) for partition in view.partitions(name, sorted(mine))]
+                codes.setdefault(name, []).extend([] if statuses else entry.shards)
+    for mine in codes.values():
+        mine.extend(int(status) for status in statuses if status.isdecimal())
+    found = [part for name, mine in sorted(codes.items()) for part in view.partitions(name, sorted(set(mine)))]
     if not found and view.directory.use_cases:
         raise Refusal(f"table {view.table!r} has no known step yet: name a status by its code, with --use-case.")
     return found

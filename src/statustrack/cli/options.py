@@ -48,7 +48,7 @@ def to_type(*words: str) -> str:
     ctx = click.get_current_context(silent=True)
     given: list[str] = []
     for name, option in (("url", "--engine"), ("tables", "--table"), ("use_case", "--use-case")):
-        value = None if ctx is None else ctx.params.get(name)
+        value = None if ctx is None or option in words else ctx.params.get(name)
         if ctx is None or not value or ctx.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
             continue
         for each in (value,) if isinstance(value, str) else value:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from shlex import split
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -235,9 +236,15 @@ def findings(sheet: Sheet, url: str, found: Checkup) -> None:
         first = Text.assemble((mark, STYLES[finding.state]), f" {finding.topic:{width}}  ")
         sheet.words(shown(finding.says), "dim" if finding.state == "absent" else "", first=first)
         if finding.fix and finding.state not in ("good", "absent"):
-            sheet.line((shown(finding.fix), "cyan"), indent=len(first.plain))
+            sheet.line((shown(_remedy(finding.fix)), "cyan"), indent=len(first.plain))
     sheet.space()
     sheet.line(_verdict(found.findings))
+
+
+def _remedy(fix: str) -> str:
+    """A remedy; where it is a command of ours, with what was said of engine and table."""
+    program, _, rest = fix.partition(" ")
+    return to_type(*split(rest)) if program == "statustrack" else fix
 
 
 def _verdict(found: Sequence[Finding]) -> Text:

@@ -37,7 +37,7 @@ def show(
 
     Exit status: 1 there is no such task.
     """
-    from statustrack.cli.tables import views
+    from statustrack.cli.tables import places
     from statustrack.core.errors import TaskIsNotInitializedError
     from statustrack.engines.registry import open_engine
     from statustrack.tracking.story import story
@@ -45,12 +45,12 @@ def show(
 
     engine = open_engine(url)
     missing: TaskIsNotInitializedError | None = None
-    for view in views(engine, tables):
+    for view, wanted in places(engine, tables, task_id):
         try:
-            found = story(view, task_id, use_case)
+            found = story(view, wanted, use_case)
             break
         except TaskIsNotInitializedError as error:
-            missing = error
+            missing = missing or error
     else:
         raise NotThere(str(missing)) from missing
     if as_json:

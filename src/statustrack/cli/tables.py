@@ -42,3 +42,12 @@ def one_view(engine: Engine, tables: tuple[str, ...]) -> View:
     if len(names) > 1:
         raise Refusal(f"this command takes one --table, not {len(names)}.")
     return views(engine, (names[0],))[0]
+
+
+def places(engine: Engine, tables: tuple[str, ...], task_id: str) -> list[tuple[View, str]]:
+    """Where a task may be: in each chosen table; by the id as it was typed, or as it is if it was copied from a screen
+    that had to escape it."""
+    from statustrack.cli.words import unshown
+
+    ids = dict.fromkeys((task_id, unshown(task_id)))
+    return [(view, each) for view in views(engine, tables) for each in ids]

@@ -12,6 +12,7 @@ import click
 from statustrack.cli.options import cost_option, debug_option, engine_option, json_option, tables_option
 
 if TYPE_CHECKING:
+    from statustrack.core.errors import StorageUnavailableError
     from statustrack.engines.protocol import Engine
     from statustrack.tracking.overview import Overview
     from statustrack.tracking.pace import Paces
@@ -38,7 +39,8 @@ def watch(
     statustrack watch
     statustrack watch --every 10 --times 6 > an-hour.log
 
-    Where it is not a terminal, each look is one line (with --json, one JSON object on a line).
+    Where it is not a terminal, each look is a line for each step (with --json, one JSON object on a line). A storage
+    that stops answering is looked at again.
     """
     from statustrack.cli.tables import chosen
     from statustrack.engines.registry import open_engine
@@ -48,6 +50,9 @@ def watch(
     names = chosen(engine, tables)
     if as_json:
         for found in _looks(engine, names, leases, every, times):
+            if not isinstance(found, list):
+                click.echo(json.dumps({"engine": engine.url, "error": str(found)}))
+                continue
             answer = [{**plain(overview), "paces": plain(paces)} for overview, paces in found]
             click.echo(json.dumps({"engine": engine.url, "tables": answer}))
         return
@@ -55,21 +60,30 @@ def watch(
 
     with Watching(engine, cost) as screen:
         for found in _looks(engine, names, leases, every, times):
-            screen.show(found)
+            if isinstance(found, list):
+                screen.show(found)
+            else:
+                screen.trouble(str(found))
 
 
 def _looks(
     engine: Engine, names: list[str], leases: bool, every: float, times: int | None
-) -> Iterator[list[tuple[Overview, Paces]]]:
-    """One look after the other, each at the table as it is then."""
+) -> Iterator[list[tuple[Overview, Paces]] | StorageUnavailableError]:
+    """One look after the other, each at the table as it is then, or at why it could not be looked at."""
+    from statustrack.core.errors import StorageUnavailableError
     from statustrack.tracking.overview import overview
     from statustrack.tracking.pace import paces
     from statustrack.tracking.view import View
 
     done = 0
     while True:
-        views = [View(engine, name) for name in names]
-        yield [(overview(view, leases=leases), paces(view)) for view in views]
+        try:
+            views = [View(engine, name) for name in names]
+            yield [(overview(view, leases=leases), paces(view)) for view in views]
+        except StorageUnavailableError as error:
+            if not done:  # it has never answered: another address may be needed
+                raise
+            yield error
         done += 1
         if done == times:
             return

@@ -23,6 +23,7 @@ class Watching:
         self.engine = engine
         self.cost = cost
         self.sheet = Sheet()
+        self._last = Text()
         self._live = Live(console=console(), auto_refresh=False, screen=False) if is_live() else None
 
     def __enter__(self) -> Watching:
@@ -40,6 +41,7 @@ class Watching:
             for overview, paces in found:
                 self._lines(overview, paces)
             return
+        self.sheet = Sheet()  # the window may have another size by now
         with self.sheet.out.capture() as drawn:
             for position, (overview, paces) in enumerate(found):
                 if position:
@@ -49,7 +51,17 @@ class Watching:
             self.sheet.line((f"{found[0][0].now:%H:%M:%S} UTC, Ctrl-C ends it", "dim"))
             if self.cost:
                 screens.spent(self.sheet, self.engine)
-        self._live.update(Text.from_ansi(drawn.get()), refresh=True)
+        self._last = Text.from_ansi(drawn.get())
+        self._live.update(self._last, refresh=True)
+
+    def trouble(self, why: str) -> None:
+        """The storage did not answer; it will be asked again. What was seen last stays on the screen."""
+        if self._live is None:
+            self.sheet.line(f"no answer: {shown(why)}")
+            self.sheet.out.file.flush()
+        else:
+            lines = Text.assemble(self._last, "\n", (f"No answer: {shown(why)}", "yellow"))
+            self._live.update(lines, refresh=True)
 
     def _lines(self, overview: Overview, paces: Paces) -> None:
         speeds = {(pace.use_case, pace.step): pace for pace in paces.steps}

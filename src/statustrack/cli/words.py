@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 
+#: What ``ascii()`` makes of a character that is not printable.
+_ESCAPED = re.compile(r"\\(?:x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}|[tnr])")
 _UNITS = ((86_400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
 
 
@@ -14,6 +17,11 @@ def shown(text: object) -> str:
     if found.isprintable():
         return found
     return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in found)
+
+
+def unshown(text: str) -> str:
+    """Text as it was before :func:`shown`: an id that was copied from the screen."""
+    return _ESCAPED.sub(lambda found: found[0].encode("ascii").decode("unicode_escape"), text)
 
 
 def lines_of(text: object) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import traceback
 from dataclasses import dataclass
@@ -45,6 +44,8 @@ def normalise(message: str) -> str:
 def fingerprint(kind: str, place: str, message: str) -> str:
     """The group of a failure: the first 12 hexadecimal digits of SHA-256 over type, place and normalised message."""
     text = "\0".join((kind, place, normalise(message)))
+    import hashlib  # loads a C library that only a failure needs
+
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:12]
 
 

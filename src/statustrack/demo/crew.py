@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -167,26 +168,26 @@ class Crew:
 @contextmanager
 def _without_ctrl_c() -> Iterator[None]:
     """A process started here never sees the terminal's Ctrl-C, not even while it is still importing; ours waits."""
-    if not hasattr(signal, "pthread_sigmask"):
+    if sys.platform != "win32":
+        resource_tracker.ensure_running()  # started by the first process, it would lift the mask again
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # inherited by the child
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    else:
         yield
-        return
-    resource_tracker.ensure_running()  # started by the first process, it would lift the mask again
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # inherited by the child
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 @contextmanager
 def _frozen(pid: int) -> Iterator[None]:
-    if not hasattr(signal, "SIGSTOP"):
+    if sys.platform != "win32":
+        try:
+            os.kill(pid, signal.SIGSTOP)
+            time.sleep(0.003)  # until it stands still
+            yield
+        finally:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+    else:
         yield
-        return
-    try:
-        os.kill(pid, signal.SIGSTOP)
-        time.sleep(0.003)  # until it stands still
-        yield
-    finally:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGCONT)

@@ -7,6 +7,7 @@ import time
 from typing import Any, Protocol
 
 _BOOT_CLOCK: Any = getattr(time, "CLOCK_BOOTTIME", None)
+_read_ns: Any = getattr(time, "clock_gettime_ns", None)  # there is none on Windows
 
 
 class Clock(Protocol):
@@ -34,7 +35,8 @@ class SystemClock:
     if _BOOT_CLOCK is not None:
 
         def boot(self) -> int:
-            return time.clock_gettime_ns(_BOOT_CLOCK) // 1000
+            now: int = _read_ns(_BOOT_CLOCK)
+            return now // 1000
 
     else:  # macOS and Windows: monotonic counts (macOS: does not count) suspension; wall time covers the rest
 

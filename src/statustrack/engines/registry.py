@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import threading
 from typing import Any
-from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from statustrack.core.errors import ConfigError
 from statustrack.engines.clock import Clock
@@ -48,12 +47,16 @@ atexit.register(close_all)
 
 def sqlite_url(path: str) -> str:
     """The URL of a SQLite file."""
+    from urllib.parse import quote
+
     return "sqlite:///" + quote(path)
 
 
 def _make(url: Any, clock: Clock | None) -> Engine:
     if not isinstance(url, str) or "://" not in url:
         raise ConfigError(f"engine URL {url!r} is not of a known form: {FORMS}.")
+    from urllib.parse import parse_qs, unquote, urlsplit  # a tenth of the whole import, and needed here only
+
     scheme, _, rest = url.partition("://")
     if scheme == "sqlite":
         if not rest.startswith("/") or rest.rstrip("/") == "":

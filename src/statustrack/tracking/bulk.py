@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -86,7 +86,7 @@ class BulkVerbs:
         *,
         batch: Any = CLAIM_BATCH,
         lock_expire_seconds: float | None = None,
-    ) -> Iterator[ClaimedContext[T]]:
+    ) -> Generator[ClaimedContext[T], None, None]:
         """Claim what is unfinished, in batches, and hand it out one by one::
 
             for ctx in Step1.claim_many(limit=100):

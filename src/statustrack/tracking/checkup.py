@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from shlex import join
 
 from statustrack.core import times
 from statustrack.core.config import DIRECTORY_KEY
@@ -123,20 +124,17 @@ def _leases(view: View) -> Iterator[Finding]:
     for each in found.tasks:
         by_state.setdefault(each.state, []).append(each)
     running = len(by_state.get("running", ()))
-    for state, says, fix in (
-        ("over", "over without an outcome: a worker that crashed, hangs, or lost the storage",
-         "start a worker (it takes over), or statustrack release {id}"),
-        ("odd", "with an end that no sane clock has written; it counts as over",
-         "start a worker (it takes over); look at the clock of {worker}"),
-        ("free", "of nobody, though the task is in progress", "start a worker (it takes over)"),
+    for state, says in (
+        ("over", "over without an outcome: a worker crashed, hangs, or lost the storage. Start one: it takes over"),
+        ("odd", "with an end that no sane clock has written; it counts as over. Look at the clocks of the workers"),
+        ("free", "of nobody, though the task is in progress. Start a worker: it takes over"),
     ):  # fmt: skip
         some = by_state.get(state, [])
         if some:
             names = ", ".join(each.task_id for each in some[:3]) + ", ..." * (len(some) > 3)
-            many = f"{len(some):,}{'+' * found.more}"
-            fix = fix.format(id=some[0].task_id, worker=some[0].worker or "the worker")
-            lease = "lease" if len(some) == 1 else "leases"
-            yield Finding("leases", "warning", f"{many} {lease} {says} ({names})", fix)
+            many = f"{len(some):,}{'+' * found.more} lease{'s' * (len(some) > 1)}"
+            fix = join(["statustrack", "explain", some[0].task_id])
+            yield Finding("leases", "warning", f"{many} ({names}) {says}", fix)
     if running == len(found.tasks):
         says = f"{running:,}{'+' * found.more} in progress, every lease runs" if running else "nothing is in progress"
         yield Finding("leases", "good", says)
@@ -173,9 +171,10 @@ def _sizes(rows: list[tuple[Row, int]], everything: bool) -> Finding:
     if not rows:
         return Finding("sizes", "good", "there are no tasks")
     sizes = sorted(((size, row["key"]) for row, size in rows), reverse=True)
-    which = f"all {len(rows):,}" if everything else f"the {len(rows):,}"
+    which = "all" if everything else "the last"
     large = [each for each in sizes if each[0] >= LARGE_BYTES]
-    says = f"of {which} tasks looked at, the largest takes {sizes[0][0] / KB:,.1f} of {ITEM_BYTES // KB} KB"
+    tasks = f"{which} {len(rows):,} task{'s' * (len(rows) != 1)}"
+    says = f"of {tasks} the largest takes {sizes[0][0] / KB:,.1f} of {ITEM_BYTES // KB} KB"
     if large:
         return Finding(
             "sizes", "warning", f"{says} ({large[0][1]}); {len(large):,} are near the limit",

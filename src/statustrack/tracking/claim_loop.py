@@ -6,7 +6,7 @@ import contextlib
 import logging
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -79,7 +79,7 @@ class ClaimLoop(Generic[T]):
         self.taken: set[str] = set()  # what failed in this very loop, within the doubt of the clock, is not taken again
         self.crowded = False
 
-    def contexts(self) -> Iterator[ClaimedContext[T]]:
+    def contexts(self) -> Generator[ClaimedContext[T], None, None]:
         """The claimed tasks, each to be entered before the next one is asked for."""
         cls = self.cls
         self.config = cls._config()

@@ -16,6 +16,7 @@ from statustrack.core.payload import decode, encode, encode_data, shorten
 from statustrack.core.record import fence_of
 from statustrack.engines.protocol import Applied, Extra, Refused, SqlStep, Unknown
 from statustrack.tracking.heartbeat import Hold
+from statustrack.tracking.threads import run_shielded
 
 if TYPE_CHECKING:
     from statustrack.tracking.task import BaseTask
@@ -153,6 +154,14 @@ class ExecutionContext(Generic[T]):
         self.check()
         self._send(dict(self._pending))
         self._pending.clear()
+
+    async def aprogress(self, fraction: Any = None, message: str = "") -> None:
+        """Async twin of :meth:`progress`."""
+        await run_shielded(self.progress, fraction, message)
+
+    async def aupdate(self) -> None:
+        """Async twin of :meth:`update`."""
+        await run_shielded(self.update)
 
     def _send(self, changes: dict[str, Any]) -> None:
         hold = self._hold

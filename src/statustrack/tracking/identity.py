@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import uuid
+import sys
 
 _pid = 0
 _worker = ""
@@ -15,7 +15,7 @@ def worker_name() -> str:
     pid = os.getpid()
     if pid != _pid:
         host = _host()[:24] or "host"
-        _worker, _pid = f"{host}:{pid}:{uuid.uuid4().hex[:8]}", pid
+        _worker, _pid = f"{host}:{pid}:{new_token()[:8]}", pid
     return _worker
 
 
@@ -38,7 +38,7 @@ def operator_name() -> str:
 
 
 def _host() -> str:
-    if hasattr(os, "uname"):  # the socket module costs more to import than all the rest of this package
+    if sys.platform != "win32":  # the socket module costs more to import than all the rest of this package
         name = os.uname().nodename
     else:
         import socket

@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import random
 import re
-import uuid
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, islice
@@ -24,7 +23,7 @@ from statustrack.tracking import wakeup
 from statustrack.tracking.arguments import status_codes
 from statustrack.tracking.canary import CanaryReport
 from statustrack.tracking.directory import directory_of
-from statustrack.tracking.identity import operator_name
+from statustrack.tracking.identity import new_token, operator_name
 from statustrack.tracking.selection import Selection, rounds, selected, task_id_of
 from statustrack.tracking.trace import log
 
@@ -108,7 +107,7 @@ class RedriveVerb:
         selection = Selection(tuple(codes), ids, group, text, since, until, limit=limit)
         engine, table = cls._engine_and_table()
         directory_of(engine, table).ensure(config, cls.__name__)
-        report = RedriveReport(str(redrive_id) if redrive_id is not None else uuid.uuid4().hex[:12])
+        report = RedriveReport(str(redrive_id) if redrive_id is not None else new_token()[:12])
         run = _Redrive(cls, report, who or operator_name(), why, progress or (lambda _: None))
         rows = selected(cls, selection, lambda row: not was_redriven(row, report.redrive_id))
         if dry_run:

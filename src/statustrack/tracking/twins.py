@@ -6,15 +6,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Generator, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from statustrack.tracking.claim_loop import CLAIM_BATCH
 from statustrack.tracking.results import Results
-from statustrack.tracking.threads import call_in_thread
+from statustrack.tracking.threads import call_in_thread, run_shielded
 
 if TYPE_CHECKING:
     from statustrack.core.explain import Explanation
     from statustrack.tracking.bulk import CreateReport
+    from statustrack.tracking.claim_loop import ClaimedContext
     from statustrack.tracking.groups import Failures
     from statustrack.tracking.operate import ActionReport
     from statustrack.tracking.redrive import RedriveReport
@@ -76,6 +78,14 @@ class AsyncResults(AsyncIterator[T]):
         return [task async for task in self]
 
 
+async def _handed_out(claimed: Generator[ClaimedContext[T], None, None]) -> AsyncIterator[ClaimedContext[T]]:
+    try:
+        while (ctx := await run_shielded(next, claimed, None)) is not None:
+            yield ctx
+    finally:  # the loop was left: what it has claimed and not begun goes back
+        await run_shielded(claimed.close)
+
+
 class AsyncTwins:
     """Each runs its synchronous twin in a pool of threads: the event loop is never blocked by storage."""
 
@@ -117,10 +127,45 @@ class AsyncTwins:
         await call_in_thread(cls.create_table, wait)
 
     @classmethod
+    async def aexists(cls: type[T]) -> bool:
+        """Async twin of ``exists``."""
+        return await call_in_thread(cls.exists)
+
+    @classmethod
+    async def adelete_table(cls: type[T]) -> None:
+        """Async twin of ``delete_table``."""
+        await call_in_thread(cls.delete_table)
+
+    @classmethod
+    async def aadopt(cls: type[T]) -> None:
+        """Async twin of ``adopt``."""
+        await call_in_thread(cls.adopt)
+
+    @classmethod
+    async def aforget_step(cls: type[T], use_case_id: str, codes: Sequence[int]) -> bool:
+        """Async twin of ``forget_step``."""
+        return await call_in_thread(cls.forget_step, use_case_id, codes)
+
+    @classmethod
     async def acreate_many(cls: type[T], items: Iterable[Any]) -> CreateReport:
         """Async twin of ``create_many`` (the iterable is read in a thread)."""
         return await call_in_thread(cls.create_many, items)
 
+    @classmethod
+    def aclaim_many(
+        cls: type[T],
+        limit: int | None = None,
+        *,
+        batch: Any = CLAIM_BATCH,
+        lock_expire_seconds: float | None = None,
+    ) -> AsyncIterator[ClaimedContext[T]]:
+        """Async twin of ``claim_many``: ``async for ctx in Step1.aclaim_many():``, and in it ``async with ctx:``."""
+        return _handed_out(cls.claim_many(limit, batch=batch, lock_expire_seconds=lock_expire_seconds))
+
+    @classmethod
+    @classmethod
+    @classmethod
+    @classmethod
     @classmethod
     async def adelete_all(cls: type[T]) -> int:
         """Async twin of ``delete_all``."""

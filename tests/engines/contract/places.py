@@ -20,6 +20,7 @@ class Place(Protocol):
     """One storage as others see it; ``put`` and ``read`` are about one attribute of one task, of any name and type."""
 
     url: str
+    own: str  #: the name of the user's own table
 
     def put(self, table: str, key: str, attribute: str, value: Any) -> None:
         """Set an attribute behind the engine's back; None stores the storage's own NULL."""
