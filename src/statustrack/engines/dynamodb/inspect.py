@@ -20,7 +20,14 @@ def _aws(connection: Connection, command: str, table: str, options: str) -> str:
 
 def findings(connection: Connection, table: str) -> list[Finding]:
     """The findings of one table. Raises ``TableNotFoundError`` where it is not there."""
-    description = tables.describe(connection, table)
+    try:
+        description = tables.describe(connection, table)
+    except StorageError as error:
+        if not _is_denied(error):
+            raise
+        # A role that may only work with tasks: what else can be asked is asked, and the table is read all the same.
+        closed = [_closed(topic, "DescribeTable") for topic in ("keys", "index", "billing")]
+        return [*closed, _retention(connection, table), _backup(connection, table)]
     if description is None:
         raise missing_table(table, connection.place)
     wrong = tables.mismatch(description)
@@ -54,13 +61,13 @@ def _index(description: dict[str, Any], table: str) -> Finding:
     if projection.get("ProjectionType") == "ALL":
         return Finding(
             "index", "note", f"{tables.INDEX} carries everything: each write of data costs twice",
-            f"make a new table with `statustrack init` and `statustrack copy {table} NEW`",
+            f"make a new table with `statustrack copy URL URL --table {table} --to-table NEW --create`",
         )  # fmt: skip
     if not lacks:
         return Finding("index", "good", f"{tables.INDEX} carries what listings show")
     return Finding(
         "index", "note", f"{tables.INDEX} is an older one without {', '.join(lacks)}: it works, listings read more",
-        f"make a new table with `statustrack init` and `statustrack copy {table} NEW`",
+        f"make a new table with `statustrack copy URL URL --table {table} --to-table NEW --create`",
     )  # fmt: skip
 
 
@@ -132,10 +139,21 @@ def _ask(connection: Connection, method: str, table: str) -> dict[str, Any] | Fi
             reply = connection.ask("describe_continuous_backups", table)
         return reply
     except StorageError as error:
-        code = code_of(error.__cause__) if error.__cause__ is not None else ""
         action = "".join(part.capitalize() for part in method.split("_"))
-        if code in DENIED:
-            return Finding("", "unknown", f"we may not look: {action} is not allowed", f"allow dynamodb:{action}")
-        if is_refused_verb(code):
+        if _is_denied(error):
+            return _closed("", action)
+        if is_refused_verb(_code(error)):
             return Finding("", "absent", f"not offered here: {connection.place} has no {action}")
         raise
+
+
+def _code(error: StorageError) -> str:
+    return code_of(error.__cause__) if error.__cause__ is not None else ""
+
+
+def _is_denied(error: StorageError) -> bool:
+    return _code(error) in DENIED
+
+
+def _closed(topic: str, action: str) -> Finding:
+    return Finding(topic, "unknown", f"we may not look: {action} is not allowed", f"allow dynamodb:{action}")

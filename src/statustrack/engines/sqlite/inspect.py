@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+from shlex import quote
 
 from statustrack.core.errors import TableMismatchError
 from statustrack.engines.protocol import Finding
@@ -27,7 +28,7 @@ def findings(raw: sqlite3.Connection, place: Place, table: str) -> list[Finding]
     if found[0].state == "good":
         found.append(_index(raw, table))
     found += [
-        _journal(raw, place),
+        _journal(place),
         _soundness(raw, place),
         _room(place),
         Finding(
@@ -36,7 +37,7 @@ def findings(raw: sqlite3.Connection, place: Place, table: str) -> list[Finding]
         ),
         Finding(
             "backup", "absent", "no point-in-time recovery is offered here; sqlite3 copies a file while it is in use",
-            f"sqlite3 {place.path} \".backup '{place.path}.copy'\"",
+            f"sqlite3 {quote(str(place.path))} \".backup '{place.path}.copy'\"",
         ),
         Finding("billing", "absent", "not offered here: a file costs nothing"),
     ]  # fmt: skip
@@ -67,13 +68,7 @@ def _index(raw: sqlite3.Connection, table: str) -> Finding:
     return Finding("index", "bad", f"{name} {what}: every listing reads the whole table", f"{drop}{make}")
 
 
-def _journal(raw: sqlite3.Connection, place: Place) -> Finding:
-    mode = str(raw.execute("PRAGMA journal_mode").fetchone()[0]).lower()
-    if mode != "wal":
-        return Finding(
-            "journal", "warning", f"the journal mode is {mode}, not wal: readers and the writer wait for each other",
-            f'sqlite3 {place.path} "PRAGMA journal_mode = wal"',
-        )  # fmt: skip
+def _journal(place: Place) -> Finding:
     size = _size(f"{place.path}-wal")
     if size > LARGE_LOG_BYTES:
         return Finding(
@@ -86,7 +81,7 @@ def _journal(raw: sqlite3.Connection, place: Place) -> Finding:
 
 def _soundness(raw: sqlite3.Connection, place: Place) -> Finding:
     size = _size(str(place.path))
-    command = f'sqlite3 {place.path} "PRAGMA integrity_check"'
+    command = f'sqlite3 {quote(str(place.path))} "PRAGMA integrity_check"'
     if size > CHECKED_BYTES:
         return Finding("file", "note", f"{size / MB:,.0f} MB; so large a file is not checked here", command)
     try:
