@@ -15,6 +15,7 @@ import statustrack as st
 from statustrack.core.lifecycle import delete
 from statustrack.core.writes import Write
 from statustrack.engines.clock import MovableClock
+from statustrack.tracking.arguments import bound_of
 from statustrack.tracking.insights import (
     View,
     Wanted,
@@ -361,6 +362,27 @@ def test_a_listing_is_filtered(failing: type[st.BaseTask]) -> None:
     assert ids_of(page_of_tasks(view, older)) == ["t-3", "t-2"]
     newer = Wanted(all_of(failing, "failed"), since=to_text(now - 35_000_000), newest_first=False)
     assert ids_of(page_of_tasks(view, newer)) == ["t-4", "t-5", "t-6"]
+
+
+@pytest.mark.parametrize("newest_first", [True, False])
+def test_a_mark_that_has_left_the_ages_is_gone_on_from(
+    two: list[type[st.BaseTask]], clock: MovableClock, newest_first: bool
+) -> None:
+    """Ages are counted from now, and it is later at each page."""
+    read = two[0]
+    for number in range(6):
+        read.create(f"t-{number}")
+        clock.advance(10)
+
+    def page(after: str | None) -> Any:
+        view = view_of(read)
+        since = bound_of(45, "newer", view.micros)  # t-2 to t-5 at first
+        return page_of_tasks(view, Wanted(all_of(read), since=since, newest_first=newest_first), 2, after)
+
+    first = page(None)
+    assert ids_of(first) == (["t-5", "t-4"] if newest_first else ["t-2", "t-3"])
+    clock.advance(28)  # now t-5 only is young enough; the mark is not
+    assert ids_of(page(first.after)) == ([] if newest_first else ["t-5"])
 
 
 def test_a_listing_by_prefix(two: list[type[st.BaseTask]], monkeypatch: pytest.MonkeyPatch) -> None:

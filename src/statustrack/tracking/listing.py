@@ -182,12 +182,15 @@ def _stream(
     after: Cursor | None = None
     if start is not None:
         key = start.keys.get(partition.value)
-        if key is not None:
+        # Ages are counted from now: since the page before, the mark may have left them. No storage starts outside.
+        if key is not None and (since or "") <= start.time <= (until or "~"):
             after = Cursor(start.time, key)
         elif wanted.newest_first:
             until = start.time if until is None else min(until, start.time)
         else:
             since = start.time if since is None else max(since, start.time)
+        if since is not None and until is not None and since > until:
+            return
     plain = not (wanted.group or wanted.prefix or wanted.stuck)
     size = min(PAGE, limit + 1) if plain else PAGE
     while True:
