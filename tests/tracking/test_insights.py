@@ -15,6 +15,7 @@ import statustrack as st
 from statustrack.core.lifecycle import delete
 from statustrack.core.writes import Write
 from statustrack.engines.clock import MovableClock
+from statustrack.engines.protocol import TableOptions
 from statustrack.tracking.arguments import bound_of
 from statustrack.tracking.insights import (
     View,
@@ -420,6 +421,37 @@ def test_a_listing_of_what_is_stuck(two: list[type[st.BaseTask]], clock: Movable
     assert {task.task_id: task.holder.state for task in everything.tasks if task.holder} == {
         "dead": "over", "runs": "running",
     }  # fmt: skip
+
+
+def test_an_index_of_pynamodb_mate_will_do(store: Any, table_name: str, clock: MovableClock) -> None:
+    """Its index carries keys only: what else is shown is read from the tasks."""
+    read = step(table_name, FIRST, name="Read", max_retry=2, lock_expire_seconds=60)
+    if store.page_is_full:  # SQLite reads the table itself
+        read.create_table(wait=True)
+    else:
+        from statustrack.engines.dynamodb.table import definition
+
+        parameters = definition(table_name, TableOptions())
+        parameters["GlobalSecondaryIndexes"][0]["Projection"] = {"ProjectionType": "KEYS_ONLY"}
+        store.connection.call("create_table", **parameters)
+    read.create_many(["a", "b", "c", "dead"])
+    for task_id in ("a", "b"):
+        fail(read, task_id, ValueError(f"page {task_id * 3}"))
+    lose(read, "dead", clock)
+    view = view_of(read)
+    (first, second) = failures(view).groups
+    assert {first.count, second.count} == {1}
+    group = read.get("a").error_group
+    found = page_of_tasks(view, Wanted(all_of(read, "failed"), group=group))
+    assert ids_of(found) == ["a"]
+    task = found.tasks[0]
+    assert (task.retry, task.attempt, task.group, task.error) == (1, 1, group, "ValueError: page aaa")
+    assert task.created is not None
+    assert ids_of(page_of_tasks(view, Wanted(all_of(read, "in_progress"), stuck=True))) == ["dead"]
+    counted = overview(view, leases=True).use_cases[0].steps[0]
+    assert counted.counts == {"pending": 1, "in_progress": 1, "failed": 2, "succeeded": 0, "ignored": 0}
+    assert counted.running.stuck == 1
+    assert [pace.attempts for pace in paces(view).steps] == [2]
 
 
 def test_a_mark_that_is_none_is_refused(two: list[type[st.BaseTask]]) -> None:

@@ -15,7 +15,7 @@ from statustrack.core.sharding import merge
 from statustrack.core.writes import Row
 from statustrack.engines.protocol import Cursor
 from statustrack.tracking.groups import last_words
-from statustrack.tracking.holders import BATCH, HOLDER_ATTRIBUTES, Holder, holder
+from statustrack.tracking.holders import BATCH, Holder, holder
 from statustrack.tracking.overview import with_lease_over
 from statustrack.tracking.task import BaseTask
 from statustrack.tracking.view import Cost, Partition, View, instant, moment
@@ -28,8 +28,6 @@ _KEPT = (
     "value", "status", "update_time", "create_time", "retry", "attempt", "ready_at", "start_time", "worker",
     "error_group", "error_summary", "errors", "lock", "lock_time", "lease_until", "progress",
 )  # fmt: skip
-#: What a listing shows beside what the index carries.
-_MORE = tuple(dict.fromkeys((*HOLDER_ATTRIBUTES, "error_summary", "errors")))
 
 
 @dataclass(frozen=True)
@@ -94,8 +92,9 @@ def page_of_tasks(view: View, wanted: Wanted, limit: int = 20, after: str | None
     seen: set[str] = set()
     looked_at, ended = 0, True
     mark = _Mark(start.time, dict(start.keys)) if start else _Mark("", {})
-    # Rows come in batches, so that leases are read for many at once.
-    while batch := list(islice(merged, BATCH if wanted.stuck else 1)):
+    # Rows come in batches where more of them may have to be read, so that it is read for many at once.
+    at_once = BATCH if wanted.stuck or wanted.group else 1
+    while batch := list(islice(merged, max(1, min(at_once, LOOKED_AT - looked_at)))):
         if len(shown) >= limit or looked_at >= LOOKED_AT:
             ended = False
             break
@@ -207,8 +206,13 @@ def _stream(
 def _fitting(view: View, wanted: Wanted, batch: list[tuple[Row, Partition]]) -> dict[str, Row]:
     """Those that the filters leave, by key; the storage does not know these filters."""
     rows = []
+    read: dict[str, Row] = {}
+    if wanted.group is not None and not view.engine.page_is_full:
+        # An older index does not carry the group; of one that does, these are the few tasks without an error.
+        bare = [row["key"] for row, _ in batch if "error_group" not in row]
+        read = view.engine.get(view.table, bare, attributes=("error_group",)) if bare else {}
     for row, partition in batch:
-        if wanted.group is not None and row.get("error_group") != wanted.group:
+        if wanted.group is not None and read.get(row["key"], row).get("error_group") != wanted.group:
             continue
         if wanted.prefix and not view.task_id(partition.use_case, row["key"]).startswith(wanted.prefix):
             continue
@@ -228,7 +232,7 @@ def _fitting(view: View, wanted: Wanted, batch: list[tuple[Row, Partition]]) -> 
 
 def _whole(view: View, shown: list[tuple[Row, Partition]]) -> list[ListedTask]:
     if not view.engine.page_is_full and shown:
-        found = view.engine.get(view.table, [row["key"] for row, _ in shown], attributes=_MORE)
+        found = view.engine.get(view.table, [row["key"] for row, _ in shown], attributes=_KEPT)
         # A listing is a hint: a task that has moved on meanwhile is left out.
         shown = [
             ({**row, **found[row["key"]]}, partition)
