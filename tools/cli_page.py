@@ -11,7 +11,7 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
-from statustrack.cli.app import cli
+from statustrack.cli.app import COMMANDS, cli
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "cli.md"
 
@@ -32,9 +32,8 @@ def _help(*words: str) -> str:
 def page() -> str:
     """The text of the page."""
     parts = [INTRODUCTION, f"```text\n{_help()}\n```\n"]
-    for name, command in cli.commands.items():
-        if not command.hidden:
-            parts.append(f"## statustrack {name}\n\n```text\n{_help(name)}\n```\n")
+    for name in COMMANDS:
+        parts.append(f"## statustrack {name}\n\n```text\n{_help(name)}\n```\n")
     return "\n".join(parts)
 
 

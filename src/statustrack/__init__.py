@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from statustrack.core.status import BaseStatusEnum, StatusNameEnum
     from statustrack.tracking.bulk import CreateReport
     from statustrack.tracking.context import ExecutionContext
+    from statustrack.tracking.hooks import TaskEvent, on
     from statustrack.tracking.index import StatusAndUpdateTimeIndex
     from statustrack.tracking.location import use_engine
     from statustrack.tracking.results import Results
@@ -64,6 +65,7 @@ __all__ = [
     "TaskAlreadyExistsError",
     "TaskAlreadySucceedError",
     "TaskChangedError",
+    "TaskEvent",
     "TaskExecutionError",
     "TaskIgnoredError",
     "TaskInstruction",
@@ -76,6 +78,7 @@ __all__ = [
     "TrackerConfig",
     "Worker",
     "__version__",
+    "on",
     "release_on_sigterm",
     "use_engine",
 ]
@@ -93,8 +96,10 @@ _HOMES = {
     "Shutdown": "statustrack.tracking.signals",
     "StatusAndUpdateTimeIndex": "statustrack.tracking.index",
     "StatusNameEnum": "statustrack.core.status",
+    "TaskEvent": "statustrack.tracking.hooks",
     "TrackerConfig": "statustrack.core.config",
     "Worker": "statustrack.worker.worker",
+    "on": "statustrack.tracking.hooks",
     "release_on_sigterm": "statustrack.tracking.signals",
     "use_engine": "statustrack.tracking.location",
 }

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 
 import statustrack as st
-from statustrack.cli import status as status_module
-from tests.cli.conftest import Command
+from statustrack.tracking import overview
+from statustrack.tracking.directory import directory_of
+from tests.cli.conftest import Command, Shell
+from tests.dynamodb_local import endpoint_url
 
 
 class FirstStatus(st.BaseStatusEnum):
@@ -55,7 +58,8 @@ def fill(url: str, table: str, use_case: str = "invoice") -> None:
 
 
 def rows(text: str) -> dict[str, list[str]]:
-    lines = [line.split() for line in text.splitlines() if line.startswith(("Read ", "Answer "))]
+    table = text.partition("succeeded\n")[2].partition("\n\n")[0]
+    lines = [line.split() for line in table.splitlines() if line.startswith(("Read ", "Answer "))]
     return {line[0]: line[1:] for line in lines}
 
 
@@ -65,7 +69,7 @@ def test_counts_per_step_and_status(command: Command, engine_url: str, table_nam
     assert (ran.exit_code, ran.stderr) == (0, "")
     assert "invoice: 6 tasks" in ran.stdout
     # A task that waits for the second step counts there, and only there.
-    assert rows(ran.stdout) == {"Read": ["2", "0", "1", "1", ">", "Answer"], "Answer": ["1", "0", "0", "0", "1"]}
+    assert rows(ran.stdout) == {"Read": ["2", "0", "1", "1", "→", "Answer"], "Answer": ["1", "0", "0", "0", "1"]}
     assert "\x1b" not in ran.stdout
 
 
@@ -80,6 +84,9 @@ def test_json_has_the_same(command: Command, engine_url: str, table_name: str) -
     (use_case,) = table["use_cases"]
     assert (use_case["use_case"], use_case["tasks"], use_case["other"], use_case["capped"]) == ("invoice", 6, {}, [])
     first, second = use_case["steps"]
+    running, waiting = first.pop("running"), first.pop("oldest_waiting")
+    assert running == {"oldest": None, "long": 0, "stuck": 0, "partly": False}
+    assert waiting["task_id"] in ("a", "b")
     assert first == {
         "step": "Read",
         "codes": {"pending": 10, "in_progress": 20, "failed": 30, "succeeded": 40, "ignored": 50},
@@ -92,11 +99,12 @@ def test_json_has_the_same(command: Command, engine_url: str, table_name: str) -
 def test_a_capped_count_says_so(
     command: Command, engine_url: str, table_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(status_module, "COUNTED", 1)
+    monkeypatch.setattr(overview, "COUNTED", 0)
+    monkeypatch.setattr(overview, "FIRST", 1)
     fill(engine_url, table_name)
     capped = command("status", "--engine", engine_url, "--table", table_name).stdout
-    assert "tasks" in capped
-    assert rows(capped)["Read"][2] == "1+"
+    assert re.search(r"^invoice: \d\+ tasks$", capped, re.MULTILINE)
+    assert rows(capped)["Read"][2] == "0+"
     exact = command("status", "--engine", engine_url, "--table", table_name, "--exact").stdout
     assert rows(exact)["Read"][2] == "1"
     assert "invoice: 6 tasks" in exact
@@ -133,3 +141,30 @@ def test_hostile_names_are_shown_not_sent(command: Command) -> None:
     shown = command("status").stdout
     assert "in\\x1b[31mv\\u202eoice [bold]: 6 tasks" in shown
     assert "\x1b" not in shown
+
+
+@pytest.mark.dynamodb
+def test_on_dynamodb_it_takes_one_request_for_each_status_and_shard_and_one_for_the_directory(
+    command: Command, aws_environment: None, dynamodb_endpoint: str, table_name: str
+) -> None:
+    url = endpoint_url(dynamodb_endpoint)
+    fill(url, table_name)
+    with st.use_engine(url) as engine:
+        directory = directory_of(engine, table_name).read()
+    partitions = sum(directory.use_cases["invoice"].shards.values())
+    assert partitions == 11  # nine codes, and the first step's pending over three shards
+    before = dict(engine.meter.by_operation)
+    told = command("status", "--engine", url, "--table", table_name, "--cost").stdout
+    asked = {name: count - before.get(name, 0) for name, count in engine.meter.by_operation.items()}
+    assert {name: count for name, count in asked.items() if count} == {"GetItem": 1, "Query": partitions}
+    assert re.search(r"^\d+ requests, [\d.]+ read units$", told, re.MULTILINE)
+
+
+@pytest.mark.dynamodb
+def test_the_first_command_of_a_process_asks_for_nothing_more(
+    shell: Shell, aws_environment: None, dynamodb_endpoint: str, table_name: str
+) -> None:
+    url = endpoint_url(dynamodb_endpoint)
+    fill(url, table_name)
+    ran = shell("status", "--engine", url, "--table", table_name, "--cost")
+    assert ran.stdout.splitlines()[-1].startswith("12 requests, "), ran.stdout + ran.stderr

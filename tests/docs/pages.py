@@ -11,8 +11,9 @@ DOCS = ROOT / "docs"
 PAGES = sorted([ROOT / "README.md", *DOCS.rglob("*.md")])
 
 #: What a comment before a block may ask for. ``needs ...``: compiled, not run. ``prints``: the block is what the one
-#: before it has printed, where ``...`` stands for anything. ``raises``: the block ends with an exception.
-MARKS = ("needs aws", "needs a network", "prints", "raises")
+#: before it has printed, where ``...`` stands for anything. ``raises``: the block ends with an exception. ``says``: as
+#: ``prints``, on a page whose commands are run by tests/cli/test_incidents.py, on incidents that are staged for them.
+MARKS = ("needs aws", "needs a network", "prints", "raises", "says")
 
 _FENCE = re.compile(r"^(?P<fence>`{3,}|~{3,})(?P<info>.*)$")
 _MARK = re.compile(r"^<!-- (?P<mark>[a-z ]+) -->$")
@@ -57,6 +58,11 @@ def blocks_of(page: Path) -> list[Block]:
     if fence:
         raise ValueError(f"{name_of(page)}:{start - 1}: this block is not closed")
     return blocks
+
+
+def is_staged(page: Path) -> bool:
+    """Whether the commands of a page are about incidents that a test stages."""
+    return any(block.mark == "says" for block in blocks_of(page))
 
 
 def without_blocks(page: Path) -> str:

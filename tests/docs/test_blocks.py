@@ -11,11 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.pages import PAGES, ROOT, Block, blocks_of, name_of
+from tests.docs.pages import PAGES, ROOT, Block, blocks_of, is_staged, name_of
 from tests.docs.run_page import is_told
 
 LANGUAGES = {"python", "bash", "text", "json", "sql", "mermaid"}
-RUN = [page for page in PAGES if any(block.language in ("python", "bash") for block in blocks_of(page))]
+RUN = [
+    page
+    for page in PAGES
+    if any(block.language in ("python", "bash") for block in blocks_of(page)) and not is_staged(page)
+]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)

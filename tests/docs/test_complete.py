@@ -92,7 +92,9 @@ ACTIONS = {
     "create_table": ("CreateTable", "TagResource"),
     "delete_item": ("DeleteItem",),
     "delete_table": ("DeleteTable",),
+    "describe_continuous_backups": ("DescribeContinuousBackups",),
     "describe_table": ("DescribeTable",),
+    "describe_time_to_live": ("DescribeTimeToLive",),
     "get_item": ("GetItem",),
     "list_tables": ("ListTables",),
     "put_item": ("PutItem",),
@@ -100,6 +102,7 @@ ACTIONS = {
     "scan": ("Scan",),
     "transact_write_items": ("ConditionCheckItem",),
     "update_item": ("UpdateItem",),
+    "update_time_to_live": ("UpdateTimeToLive",),
 }
 
 

@@ -13,7 +13,7 @@ from tests.modelcheck.canon import Canon
 from tests.modelcheck.protocol import IDLE, WAIT, Rules, Worker
 from tests.modelcheck.recovery import Recovery
 from tests.modelcheck.space import Space
-from tests.modelcheck.words import FINISHES, FOREIGN, LEASE, LOSSES, MATE, Mutant, Result, Spec
+from tests.modelcheck.words import FINISHES, FOREIGN, LEASE, LOSSES, MATE, NOW, Mutant, Result, Spec
 
 
 class Scenario(NamedTuple):
@@ -221,6 +221,9 @@ class Search:
                     if event == "evict" and "mate" in self.scenario.operators:
                         # Evicting a live holder delays the next claim by ready_at, which pynamodb_mate does not know.
                         wanted = wanted and self.space.lease_left(state.row, step) <= 0
+                elif event in ("expire", "lift_expiry"):
+                    due = "expire_at" in row and row["expire_at"] <= NOW // 1_000_000
+                    wanted = step == 0 and (due if event == "expire" else "expire_at" in row)
                 elif event == "redrive":
                     over = row["status"] in (config.failed_status, config.ignored_status)
                     wanted = over and state.age < self.space.delay
@@ -248,7 +251,7 @@ class Search:
             ghost = tuple(sorted({*ghost, result.ended}))
         if spec.event in ("redrive", "ignore", "evict", "edit"):
             ghost = tuple(sorted({*ghost, (0, "o" if spec.event == "edit" else spec.token, spec.event)}))
-        if spec.event in ("delete", "edit"):  # the outcomes went with the row: nobody can be told of them any more
+        if spec.event in ("delete", "expire", "edit"):  # the outcomes went with the row: nobody can be told of them
             ghost = tuple(each for each in ghost if each[0] == 0)
         lock = (self.space.rows[state.row] or {}).get("lock")
         if (

@@ -21,7 +21,7 @@ ENDS = ("succeed", "fail", "give_up", "release", "snooze", "give_back")
 LOGGED = {"fail": "error", "give_up": "error", "take_over": "lost", "evict": "lost", "too_large": "too_large"}
 OPERATORS = ("redrive", "ignore", "delete", "save")
 #: The events that replace the row or are forced: what they do to the user's attributes is the caller's business.
-REPLACING = ("create", "delete", "save", "edit", "mate")
+REPLACING = ("create", "delete", "expire", "save", "edit", "mate")
 
 _VERSION = re.compile(r'^\{"(.{1,8})":(\d+)\}$')
 
@@ -69,7 +69,7 @@ def changes(
     if event in ("edit", "mate"):
         return bad
     if old is None:
-        if event not in ("save", "delete"):
+        if event not in ("save", "delete", "expire"):
             bad.append(f"{event} made a row that is no task")
         return bad
     if event in OPERATORS:
@@ -80,6 +80,14 @@ def changes(
             bad.append(f"{event} was decided on another status")
         if not _free(old):
             bad.append(f"{event} of a task that is held")
+    if event in ("expire", "lift_expiry"):
+        assert observed is not None
+        if old["status"] != observed["status"] or not _free(old):
+            bad.append(f"{event} was decided on another status, or of a task that is held")
+        if "expire_at" not in old:
+            bad.append(f"{event} of a task that does not expire (any more)")
+        elif event == "expire" and old["expire_at"] > now // 1_000_000:
+            bad.append("expire of a task whose time has not come")
     allowed = _from(event, config)
     if allowed is not None and old.get("status") not in allowed:
         bad.append(f"{event} from status {old.get('status')}")

@@ -15,6 +15,8 @@ Start = tuple[str, Row | None, int]
 
 FINISHES = ("succeed", "fail", "give_up", "release", "snooze")
 OPERATORS = ("evict", "redrive", "ignore", "delete", "save", "create")
+#: What prune does: to what is past its time, and to what a step turns out to wait for.
+RETENTION = ("expire", "lift_expiry")
 
 #: Attributes that rows of pynamodb_mate do not have.
 _OURS = dict.fromkeys(("attempt", "lease_until", "foreign_attribute"))
@@ -34,6 +36,21 @@ def waiting(config: TrackerConfig) -> Start:
 def expiring(config: TrackerConfig) -> Start:
     """Pending, and retention takes it in a tick."""
     return "expiring", new_row(config, expire_at=(NOW + TICK) // 1_000_000), 0
+
+
+def ended(config: TrackerConfig) -> tuple[Start, ...]:
+    """Ignored tasks that retention may take now, or in a tick; one that is pending all the same; one that another
+    kind of worker holds."""
+    now, soon = NOW // 1_000_000, (NOW + TICK) // 1_000_000
+    text = times.to_text(NOW - TICK)
+    over = {"status": config.ignored_status, "retry": config.max_retry, "update_time": text}
+    return (
+        ("ignored, expired", new_row(config, expire_at=now, **over), 0),
+        ("ignored, expires in a tick", new_row(config, expire_at=soon, **over), 0),
+        ("pending, expired", new_row(config, expire_at=now), 0),
+        ("ignored, expired, held by another", new_row(config, expire_at=now, lock=FOREIGN, lock_time=NOW_TEXT, **over),
+         LEASE),
+    )  # fmt: skip
 
 
 def failed(config: TrackerConfig, more: Any = None) -> Start:
@@ -97,6 +114,8 @@ SMALL = (
     Scenario("operators", ONE, TOLD, workers=1, finishes=("succeed", "fail"), operators=OPERATORS, operations=1,
              renewals=0),
     Scenario("rows of pynamodb_mate", ONE, foreign(FIRST), workers=1, finishes=("succeed", "fail")),
+    Scenario("retention", ONE, ended(FIRST), workers=1, finishes=("succeed",), renewals=0, operations=2,
+             operators=(*RETENTION, "redrive")),
 )  # fmt: skip
 
 FULL = (

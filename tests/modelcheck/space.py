@@ -247,6 +247,10 @@ def _build_operators(space: Space, spec: Spec, config: TrackerConfig, row: Row, 
         return lifecycle.ignore(config, row, now=now, who=spec.token, why="")
     if event == "delete":
         return lifecycle.delete(KEY, attempt=attempt)
+    if event == "expire":
+        return lifecycle.expire(row)
+    if event == "lift_expiry":
+        return lifecycle.lift_expiry(row)
     if event == "save":
         return lifecycle.save({**row, "data": '{"saved":1}'}, attempt=attempt, status=row.get("status"))
     if event == "edit":  # somebody saves a task that is held, with another status, and forces it

@@ -32,6 +32,9 @@ def test_every_state_within_small_bounds_is_sound(scenario: Scenario) -> None:
         Mutant("redrive", "nobody holds it"),
         Mutant("delete", "nobody holds it"),
         Mutant("save", "nobody holds it"),
+        Mutant("expire", "expire_at as observed"),
+        Mutant("expire", "nobody holds it"),
+        Mutant("lift_expiry", "nobody holds it"),
     ],
     ids=mutants.name,
 )

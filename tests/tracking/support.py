@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import statustrack as st
+from statustrack.core import lifecycle
+from statustrack.core.failure import from_reason
+from statustrack.core.record import ended_attempt, with_attempt, with_error
 from statustrack.core.writes import Write
-from statustrack.engines.protocol import Engine, Outcome, Unknown
+from statustrack.engines.protocol import Applied, Engine, Outcome, Unknown
 from statustrack.tracking.heartbeat import let_go
 
 SHARDS = ("n_pending_shard", "n_in_progress_shard", "n_failed_shard", "n_succeeded_shard", "n_ignored_shard")
@@ -137,3 +140,22 @@ def listed(query: Callable[[], st.Results[Any]], count: int) -> list[Any]:
         time.sleep(0.02)
     assert len(found) == count
     return found
+
+
+def failed_many(step_class: type[st.BaseTask], ids: Sequence[str], message: str = "boom", ignored: bool = False) -> str:
+    """Tasks that have failed once (or are ignored), made in batches as a worker would leave them; their group."""
+    config, failure = step_class._config(), from_reason("ValueError", message)
+    engine, table = step_class._engine_and_table()
+    step_class.create_many(ids)
+    rows = list(engine.get(table, [step_class.make_key(task_id) for task_id in ids]).values())
+    status = config.ignored_status if ignored else config.failed_status
+    for row in rows:
+        entry = ended_attempt({**row, "attempt": 1, "lock": "0" * 32, "worker": "w"}, config, "failed", engine.now())
+        row.update(
+            attempt=1, status=status, value=config.value(row["key"], status), retry=1, error_group=failure.group,
+            error_summary=failure.summary, attempts=with_attempt(row, entry),
+            errors=with_error({**row, "attempt": 1}, config, failure, 1, engine.now()),
+        )  # fmt: skip
+    outcomes = engine.apply(table, [lifecycle.save(row, attempt=0, forced=True) for row in rows])
+    assert all(isinstance(outcome, Applied) for outcome in outcomes)
+    return failure.group

@@ -16,7 +16,7 @@ EVERY = 500
 LINES = click.File("r", encoding="utf-8")
 
 
-@click.command(short_help="Add tasks: ids or JSON lines from files or a pipe.")
+@click.command()
 @click.argument("target", metavar="MODULE:STEP")
 @click.argument("files", metavar="[FILE]...", nargs=-1, type=LINES)
 @engine_option(default=None, shown="that of the step's Meta")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 FOLDER = "statustrack-demo"
 
 
-@click.command(short_help="See it work: 200 PDF invoices, two steps, a worker killed.")
+@click.command()
 @click.option("--pdfs", metavar="FOLDER", type=click.Path(path_type=Path), help="Your own documents instead.")
 @click.option("--fresh", is_flag=True, help="Forget what earlier runs did, and start over.")
 @click.option("--workers", type=click.IntRange(1, 64), default=4, show_default=True, help="Worker processes.")

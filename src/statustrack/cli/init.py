@@ -10,7 +10,7 @@ from statustrack.cli.options import TABLE_VARIABLE, debug_option, engine_option,
 from statustrack.tracking.location import DEFAULT_TABLE
 
 
-@click.command(short_help="Make a table (and, on SQLite, its file).")
+@click.command()
 @engine_option()
 @click.option(
     "--table",

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from rich.live import Live
 from rich.text import Text
 
-from statustrack.cli.render import console, shown
+from statustrack.cli.sheet import console
+from statustrack.cli.words import shown
 
 if TYPE_CHECKING:
     from statustrack.tracking.bulk import CreateReport

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from statustrack.cli.sheet import console
+from statustrack.cli.words import shown
 from statustrack.core.status import STATUS_NAMES
 from statustrack.demo.story import Event
 
 if TYPE_CHECKING:
-    from statustrack.cli.status import TableCounts
     from statustrack.demo.report import Report
     from statustrack.demo.story import Progress
 
@@ -31,21 +31,6 @@ BAR = 14
 TIME = 9
 #: Between two lines of progress where nothing can be redrawn.
 LINE_SECONDS = 1.0
-
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-
-
-def shown(text: object) -> str:
-    """Text from elsewhere (an id, an error) with its control characters made visible, not sent to the terminal."""
-    return _CONTROL.sub(lambda found: ascii(found[0])[1:-1], str(text))
-
-
-def console(stderr: bool = False) -> Console:
-    """The terminal or pipe. What its encoding cannot hold is escaped: a report must not die of an accent."""
-    stream = sys.stderr if stderr else sys.stdout
-    if hasattr(stream, "reconfigure"):
-        stream.reconfigure(errors="backslashreplace")
-    return Console(stderr=stderr, highlight=False, emoji=False, markup=False)
 
 
 def error(message: str) -> None:
@@ -69,7 +54,7 @@ def _steps_table() -> Table:
     return table
 
 
-# --- init and status -------------------------------------------------------------------------------------------------
+# --- init ------------------------------------------------------------------------------------------------------------
 
 
 def table_made(
@@ -84,36 +69,6 @@ def table_made(
         out.print(f"  {shown(name)}: status codes {codes}", soft_wrap=True)
     if not complete:
         out.print("It was written by others: `statustrack init --adopt` learns what it holds.", soft_wrap=True)
-
-
-def status(url: str, tables: Sequence[TableCounts]) -> None:
-    """The counts of every use case, step and status."""
-    out = console()
-    for position, table in enumerate(tables):
-        if position:
-            out.print()
-        out.print(f"{shown(table.table)} at {shown(url)}", style="dim", soft_wrap=True)
-        if not table.complete:
-            out.print("Written by others: shards may be missing until `statustrack init --adopt`.", style="yellow")
-        if not table.use_cases:
-            out.print("No tasks yet.")
-        for use_case in table.use_cases:
-            plus = "+" * bool(use_case.capped)
-            out.print()
-            out.print(Text(f"{shown(use_case.use_case)}: {use_case.tasks:,}{plus} tasks", style="bold"))
-            grid = _steps_table()
-            for step in use_case.steps:
-                cells: list[RenderableType] = [
-                    Text("> " + shown(step.goes_on_to), style="dim")
-                    if step.counts[name] is None
-                    else _count(step.counts[name], name, step.codes[name] in use_case.capped)
-                    for name in COLUMNS
-                ]
-                grid.add_row(shown(step.step), *cells)
-            if use_case.steps:
-                out.print(grid)
-            for code, number in use_case.other.items():
-                out.print(f"status {code}: {number:,}{'+' * (int(code) in use_case.capped)} (of no known step)")
 
 
 # --- the demo --------------------------------------------------------------------------------------------------------

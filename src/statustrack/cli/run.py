@@ -11,7 +11,7 @@ from statustrack.cli.options import CHECK_FAILED, INTERRUPTED, debug_option, eng
 from statustrack.cli.targets import load, target_argument
 
 
-@click.command(short_help="Run a worker: the handlers of your steps on their tasks.")
+@click.command()
 @target_argument
 @click.option("--processes", type=click.IntRange(1, 256), default=1, show_default=True, help="Worker processes.")
 @click.option(

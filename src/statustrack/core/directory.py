@@ -23,6 +23,11 @@ _MAY_MEET = {
     frozenset(("ignored", "more_pending")),
     frozenset(("more_pending",)),
 }
+#: What a step may change from one deployment to the next.
+_MAY_CHANGE = (
+    "label", "max_retry", "lock_expire_seconds", "retry_delay_seconds", "more_pending", "keep_succeeded_seconds",
+    "keep_ignored_seconds",
+)  # fmt: skip
 
 
 @dataclass
@@ -35,6 +40,8 @@ class StepEntry:
     lock_expire_seconds: float = 300.0
     retry_delay_seconds: float | None = None
     more_pending: tuple[int, ...] = ()
+    keep_succeeded_seconds: float | None = None
+    keep_ignored_seconds: float | None = None
 
     def roles(self) -> Iterator[tuple[int, str]]:
         """Every code with the role that it has here."""
@@ -98,6 +105,8 @@ def parse(row: Row | None) -> Directory | None:
                 lock_expire_seconds=step.get("lease", 300.0),
                 retry_delay_seconds=step.get("retry_delay"),
                 more_pending=tuple(step.get("more_pending", ())),
+                keep_succeeded_seconds=step.get("keep_succeeded"),
+                keep_ignored_seconds=step.get("keep_ignored"),
             )
         directory.use_cases[name] = entry
     return directory
@@ -119,11 +128,17 @@ def to_json(directory: Directory) -> str:
                     "lease": step.lock_expire_seconds,
                     "retry_delay": step.retry_delay_seconds,
                     "more_pending": list(step.more_pending),
+                    **_keeps(step),
                 }
                 for key, step in sorted(entry.steps.items())
             },
         }
     return encode({"complete": directory.complete, "use_cases": use_cases})
+
+
+def _keeps(step: StepEntry) -> dict[str, float]:
+    keeps = {"keep_succeeded": step.keep_succeeded_seconds, "keep_ignored": step.keep_ignored_seconds}
+    return {name: seconds for name, seconds in keeps.items() if seconds is not None}
 
 
 def entry_of(config: TrackerConfig, label: str) -> StepEntry:
@@ -135,6 +150,8 @@ def entry_of(config: TrackerConfig, label: str) -> StepEntry:
         lock_expire_seconds=config.lock_expire_seconds,
         retry_delay_seconds=config.retry_delay_seconds,
         more_pending=tuple(code for code in config.more_pending_status if code != config.in_progress_status),
+        keep_succeeded_seconds=config.keep_succeeded_seconds,
+        keep_ignored_seconds=config.keep_ignored_seconds,
     )
 
 
@@ -171,7 +188,7 @@ def register(directory: Directory, config: TrackerConfig, label: str) -> tuple[b
         entry.steps[key] = mine
         changed = True
     else:
-        for name in ("label", "max_retry", "lock_expire_seconds", "retry_delay_seconds", "more_pending"):
+        for name in _MAY_CHANGE:
             if getattr(known, name) != getattr(mine, name):
                 differences.append(f"{name} was {getattr(known, name)!r} and is {getattr(mine, name)!r}")
         if differences:
@@ -182,6 +199,22 @@ def register(directory: Directory, config: TrackerConfig, label: str) -> tuple[b
             entry.shards[status] = count
             changed = True
     return changed, differences
+
+
+def expiring_before(entry: UseCaseEntry, codes: tuple[int, ...]) -> list[str]:
+    """The steps (labels) whose retention may have marked tasks that the step with these codes now waits for: they ended
+    before anybody knew that a step goes on from there."""
+    mine = entry.steps[step_id(codes)]
+    waits_for = {mine.codes[0], *mine.more_pending}
+    return [
+        step.label or step_id(step.codes)
+        for key, step in sorted(entry.steps.items())
+        if key != step_id(codes)
+        and (
+            (step.keep_succeeded_seconds is not None and step.codes[3] in waits_for)
+            or (step.keep_ignored_seconds is not None and step.codes[4] in waits_for)
+        )
+    ]
 
 
 def _check_apart(use_case_id: str, mine: StepEntry, other: StepEntry) -> None:
@@ -207,6 +240,37 @@ def observe(directory: Directory, use_case_id: str, entry: UseCaseEntry, status:
     """Note that a row of this status was seen in this shard (adopting a table that others wrote)."""
     known = directory.use_cases.setdefault(use_case_id, UseCaseEntry(entry.sep, entry.status_pad, entry.shard_pad))
     known.shards[status] = max(known.shards.get(status, 0), shard)
+
+
+def merge(directory: Directory, other: Directory) -> bool:
+    """Take in the use cases, steps and shard counts of another directory; what is here already stays. True when
+    something changed.
+
+    :raises ConfigError: a use case is written in another way here, or a status code would have two meanings.
+    """
+    changed = False
+    for name, theirs in other.use_cases.items():
+        mine = directory.use_cases.get(name)
+        if mine is None:
+            changed = True
+            mine = directory.use_cases[name] = UseCaseEntry(theirs.sep, theirs.status_pad, theirs.shard_pad)
+        for what in ("sep", "status_pad", "shard_pad"):
+            if getattr(mine, what) != getattr(theirs, what):
+                raise ConfigError(
+                    f"use case {name!r} has {what}={getattr(theirs, what)!r} there and {getattr(mine, what)!r} here: "
+                    "its tasks would not be found. Use another table."
+                )
+        for key, step in theirs.steps.items():
+            if key not in mine.steps:
+                for known in mine.steps.values():
+                    _check_apart(name, step, known)
+                mine.steps[key] = step
+                changed = True
+        for status, count in theirs.shards.items():
+            if mine.shards.get(status, 0) < count:
+                mine.shards[status] = count
+                changed = True
+    return changed
 
 
 def write(directory: Directory, now: int, known_version: int | None) -> Write:

@@ -8,9 +8,9 @@ from datetime import datetime
 
 from statustrack.core import times
 from statustrack.core.config import TrackerConfig
-from statustrack.core.lifecycle import claimable
+from statustrack.core.lifecycle import claimable, next_retry
 from statustrack.core.limits import ODD_LEASE_MS
-from statustrack.core.record import NOT_LOCKED, attempts_of, lease_end_ms
+from statustrack.core.record import NOT_LOCKED, attempts_of, lease_end_ms, notes_of
 from statustrack.core.writes import Row
 
 
@@ -79,10 +79,9 @@ def explain(
             "Nothing is to be done. To run it again all the same, save it with the pending status.",
         )
     if status == config.ignored_status:
-        why = row.get("error_summary") or "no error is recorded"
         return Explanation(
             "ignored",
-            f"It is ignored after {retry} failure(s) in a row; the last one: {why}.",
+            _why_ignored(row, retry),
             "refuse",
             "Mend the cause, then redrive it: it gets all its retries again.",
         )
@@ -120,10 +119,11 @@ def _in_progress(
         how = f"its lease ended at {_clock(end)} without an outcome: the worker crashed, hangs, or lost the storage"
     else:
         how = "it is in progress, but nobody holds it"
-    if retry + 1 >= config.max_retry:
+    if next_retry(config, row) >= config.max_retry:
+        before = f" It has already {_failed(retry)}." if retry else ""
         return Explanation(
             "crashed",
-            f"{holder} held attempt {attempt}; {how}. It has already failed {retry} time(s) in a row.",
+            f"{holder} held attempt {attempt}; {how}.{before}",
             "end_as_ignored",
             "The next claim ends it as ignored, since it has used up its retries. Find out what kills the workers, "
             "then redrive it.",
@@ -153,17 +153,31 @@ def _claimable(
             "waiting",
             f"It waits until {_clock(ready)} {after}.",
             "refuse",
-            "Wait, or redrive it: a redriven task does not wait.",
+            "Wait, or redrive it: a redriven task does not wait." if status == config.failed_status else "Wait.",
             _moment(ready),
         )
     if status == config.failed_status:
-        says = f"It failed {retry} time(s) in a row, and can be tried again; the last error: "
+        says = f"It {_failed(retry)}, and can be tried again; the last error: "
         says += f"{row.get('error_summary') or 'none is recorded'}."
     elif attempt:
         says = f"It is ready for this step (attempt {attempt} was the last)."
     else:
         says = "It is ready and was never claimed."
     return Explanation("ready", says, "claim", "Any worker takes it now. If none does, none is running: start one.")
+
+
+def _why_ignored(row: Row, retry: int) -> str:
+    notes = notes_of(row)
+    if notes and notes[-1].get("action") == "ignore":
+        why = f": {notes[-1]['why']}" if notes[-1].get("why") else ", without a reason"
+        return f"It was given up by {notes[-1].get('who') or 'somebody'}{why}."
+    why = row.get("error_summary") or "no error is recorded"
+    after = f" after it {_failed(retry)}" if retry else ""
+    return f"It is ignored{after}; the last error: {why}."
+
+
+def _failed(times: int) -> str:
+    return {0: "failed", 1: "failed once", 2: "failed twice in a row"}.get(times, f"failed {times} times in a row")
 
 
 def _last(row: Row, outcome: str) -> str:

@@ -22,6 +22,7 @@ from statustrack.core.record import (
     lease_end_ms,
     outcome_of,
     recorded_outcome,
+    was_redriven,
     with_attempt,
     with_error,
     with_note,
@@ -110,6 +111,12 @@ def create(row: Row) -> Write:
         kind="put",
         mine=lambda current: create_id is not None and current.get("create_id") == create_id,
     )
+
+
+def insert(row: Row) -> Write:
+    """absent -> the row as it is, whatever state it is in (a copy from elsewhere). Whether a row that is there is the
+    same one is for the caller to see."""
+    return Write("insert", row["key"], (_ABSENT,), set=row, kind="put")
 
 
 # --- claiming --------------------------------------------------------------------------------------------------------
@@ -231,9 +238,17 @@ def lease_is_over(config: TrackerConfig, row: Row, now: int, slack_ms: int = 0) 
 
 
 def take_over(
-    config: TrackerConfig, row: Row, *, token: str, worker: str, now: int, lease_ms: int | None = None
+    config: TrackerConfig,
+    row: Row,
+    *,
+    token: str,
+    worker: str,
+    now: int,
+    lease_ms: int | None = None,
+    expire_at: int | None = None,
 ) -> Write:
-    """in_progress with a lease that is over -> in_progress of a new holder, or ignored when retry reaches max_retry.
+    """in_progress with a lease that is over -> in_progress of a new holder, or ignored when retry reaches max_retry
+    (with ``expire_at``, if any).
 
     The lost attempt is counted and logged. The guard is what was observed: a holder that renewed in between keeps it.
     """
@@ -241,9 +256,8 @@ def take_over(
     retry = next_retry(config, row)
     lost = _loss(config, row, retry, now, "lost")
     if retry >= config.max_retry:
-        return _observed(
-            "take_over", config, row, {**lost, **_at(config, row["key"], config.ignored_status, now)}, (), now
-        )
+        end = {**lost, **_at(config, row["key"], config.ignored_status, now), **_expiring(expire_at)}
+        return _observed("take_over", config, row, end, (), now)
     changes = {
         **lost,
         **_held(config, row["key"], token, worker, now, lease),
@@ -260,17 +274,32 @@ def take_over(
     )
 
 
-def evict(config: TrackerConfig, row: Row, *, now: int, who: str, why: str, forced: bool = False) -> Write:
+def evict(
+    config: TrackerConfig,
+    row: Row,
+    *,
+    now: int,
+    who: str,
+    why: str,
+    forced: bool = False,
+    expire_at: int | None = None,
+) -> Write:
     """in_progress of a dead holder -> failed (ignored at max_retry), by an operator. Not before the evicted lease's end
     can it be claimed again, unless forced: the holder may only seem dead."""
     retry = next_retry(config, row)
     changes = _loss(config, row, retry, now, "evicted")
     status = config.ignored_status if retry >= config.max_retry else config.failed_status
     changes.update(_at(config, row["key"], status, now), notes=with_note(row, now, "evict", who, why))
+    if status == config.ignored_status:
+        changes.update(_expiring(expire_at))
     end = lease_end_ms(row, config, now)
     if not forced and end > now // 1000:
         changes["ready_at"] = end
     return _observed("evict", config, row, changes, (), now)
+
+
+def _expiring(expire_at: int | None) -> dict[str, int]:
+    return {} if expire_at is None else {"expire_at": expire_at}
 
 
 def _as_observed(config: TrackerConfig, row: Row) -> Guard:
@@ -587,7 +616,8 @@ def redrive(config: TrackerConfig, row: Row, *, now: int, started: int, redrive_
         ),
         set={**_at(config, row["key"], config.pending_status, now), "retry": 0, "notes": note},
         remove=("ready_at", "expire_at"),
-        mine=lambda current: f'"{redrive_id}"' in str(current.get("notes") or ""),
+        mine=lambda current: was_redriven(current, redrive_id),
+        quiet=True,
     )
 
 
@@ -607,14 +637,37 @@ def ignore(config: TrackerConfig, row: Row, *, now: int, who: str, why: str, exp
     )
 
 
-def delete(key: str, *, attempt: int | None = None, forced: bool = False) -> Write:
-    """Any state but held -> gone. ``attempt`` is the one that was read (None: any); forced takes no heed of holders."""
-    guard: Guard = ()
+def delete(key: str, *, attempt: int | None = None, status: int | None = None, forced: bool = False) -> Write:
+    """Any state but held -> gone. ``attempt`` and ``status`` are those that were read (None: any); forced takes no heed
+    of holders."""
+    guard: Guard = () if status is None else (_same("status", status),)
     if attempt is not None:
         guard += (_same_number("attempt", attempt),)
     if not forced:
         guard += (_UNLOCKED,)
     return Write("delete", key, guard, kind="delete")
+
+
+def _as_expiring(row: Row) -> Guard:
+    # A claim and a redrive remove expire_at: with the one that was read, the task has not moved.
+    return (_same("status", row.get("status")), _same("expire_at", row.get("expire_at")), _UNLOCKED)
+
+
+def expire(row: Row) -> Write:
+    """A finished task whose retention has ended -> gone."""
+    return Write("expire", row["key"], _as_expiring(row), kind="delete")
+
+
+def lift_expiry(row: Row) -> Write:
+    """The task stays for good: a step goes on from its status, which nobody knew when it ended."""
+    return Write(
+        "lift_expiry",
+        row["key"],
+        _as_expiring(row),
+        remove=("expire_at",),
+        mine=lambda current: "expire_at" not in current,
+        quiet=True,
+    )
 
 
 def save(row: Row, *, attempt: int, status: int | None = None, forced: bool = False) -> Write:

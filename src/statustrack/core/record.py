@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any, NamedTuple
 
@@ -222,13 +223,23 @@ def notes_of(row: Row) -> list[dict[str, Any]]:
     return [note for note in notes if isinstance(note, dict)] if isinstance(notes, list) else []
 
 
+def was_redriven(row: Row, redrive_id: str) -> bool:
+    """Whether the notes of a row say that this redrive has redriven it."""
+    text = row.get("notes")
+    if not isinstance(text, str) or f'"{redrive_id}"' not in text:  # nearly all, and no JSON is read for them
+        return False
+    return any(note.get("action") == "redrive" and note.get("id") == redrive_id for note in notes_of(row))
+
+
 def with_note(row: Row, now: int, action: str, who: str, why: str, **more: Any) -> str:
     """The ``notes`` text with one more entry, the last 20 kept."""
-    note = {
-        "time": times.to_text(now),
-        "action": action,
-        "who": shorten(who, 80),
-        "why": shorten(why, NOTE_TEXT),
-        **more,
-    }
-    return encode([*notes_of(row), note][-NOTES_KEPT:])
+    text = _note(now, action, who, why, tuple(more.items()))
+    if row.get("notes") is None:  # most tasks; and those of one batch get the same note
+        return f"[{text}]"
+    return encode([*notes_of(row)[1 - NOTES_KEPT :], decode(text, {})])
+
+
+@lru_cache(maxsize=8)
+def _note(now: int, action: str, who: str, why: str, more: tuple[tuple[str, Any], ...]) -> str:
+    note = {"time": times.to_text(now), "action": action, "who": shorten(who, 80), "why": shorten(why, NOTE_TEXT)}
+    return encode({**note, **dict(more)})

@@ -90,12 +90,32 @@ class Extra:
 
 @dataclass(frozen=True)
 class TableOptions:
-    """How a table is made. ``billing_mode`` is ``PAY_PER_REQUEST`` or ``PROVISIONED`` (DynamoDB only)."""
+    """How a table is made. DynamoDB only: ``billing_mode`` is ``PAY_PER_REQUEST`` or ``PROVISIONED``; with ``expires``
+    TTL is switched on for ``expire_at``, also on a table that is there (``ignore_ttl_errors``: or only logged)."""
 
     billing_mode: str = "PAY_PER_REQUEST"
     read_capacity_units: int | None = None
     write_capacity_units: int | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    expires: bool = False
+    ignore_ttl_errors: bool = False
+
+
+class Finding(NamedTuple):
+    """One fact about a place or a table, for people.
+
+    ``state``: good; note (worth knowing); warning; bad (it does not work as it is); absent (not offered here: an
+    emulator, or an engine that has no such thing); unknown (we may not look). ``fix`` is what to do, as a command where
+    there is one.
+    """
+
+    topic: str
+    state: str
+    says: str
+    fix: str = ""
+
+
+STATES = ("good", "note", "warning", "bad", "absent", "unknown")
 
 
 class Meter:
@@ -132,6 +152,7 @@ class Engine(Protocol):
     min_lease_seconds: float  #: shorter leases are refused: they could not be renewed in time
     page_is_full: bool  #: pages carry every attribute (else only those of the status index)
     batch: int  #: how many writes one request takes
+    deletes_expired: bool  #: what is past its expire_at is deleted by the storage itself, where that is switched on
     parallel_reads: bool  #: reads wait on a network, so that several at once are quicker than one after the other
 
     # time
@@ -169,11 +190,23 @@ class Engine(Protocol):
         """The names of the tables here that have our shape, sorted."""
         ...
 
+    def inspect(self, table: str) -> list[Finding]:
+        """What there is to say of the table and the place that it is in: keys, index, retention, backup, billing, room.
+
+        Every engine says something to each of the topics ``keys``, ``index``, ``retention``, ``backup`` and
+        ``billing``. A table of another shape is a finding, not an error; nothing is changed."""
+        ...
+
     # writes
     def apply(self, table: str, writes: Sequence[Write]) -> list[Outcome]:
         """Carry out independent conditional writes; one outcome each, in their order. Writes to one key keep their
         order.
         No atomicity over the list is promised, and none may be relied on."""
+        ...
+
+    def insert(self, table: str, rows: Sequence[Row]) -> list[Outcome]:
+        """Put rows as :meth:`export` gives them, each where there is no such key; ``Refused`` where there is one. One
+        outcome each, in their order."""
         ...
 
     def check_together(self, table: str, key: str, extra: Extra) -> None:
@@ -221,6 +254,11 @@ class Engine(Protocol):
 
     def scan(self, table: str, prefix: str = "", attributes: Sequence[str] | None = None) -> Iterator[Row]:
         """Every row whose key begins with ``prefix``, in no order, read in pages."""
+        ...
+
+    def export(self, table: str) -> Iterator[Row]:
+        """Every row whole, in no order: also with the attributes that the library does not know, each as a typed value
+        of ``core.foreign``."""
         ...
 
     def close(self) -> None:

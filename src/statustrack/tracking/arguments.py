@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
+from statustrack.core import times
 from statustrack.core.config import TrackerConfig
 from statustrack.core.errors import ConfigError
 from statustrack.core.status import STATUS_NAMES, BaseStatusEnum, StatusNameEnum
@@ -62,6 +63,15 @@ def seconds_of(age: Any, name: str) -> float:
     raise ConfigError(
         f'{name}={age!r} must be a timedelta, a number of seconds, or a text like "90s", "15m", "2h" or "1d 6h".'
     )
+
+
+def bound_of(bound: Any, name: str, now: int) -> str | None:
+    """The stored text of a bound of update_time: a datetime, or an age before ``now`` (microseconds); None: none."""
+    if bound is None:
+        return None
+    if isinstance(bound, datetime):
+        return times.datetime_to_text(bound)
+    return times.to_text(max(times.EARLIEST, now - int(seconds_of(bound, name) * 1_000_000)))
 
 
 def limit_of(limit: Any) -> int | None:

@@ -43,6 +43,7 @@ class ClaimedContext(ExecutionContext[T]):
         attempt._ctx, attempt._pid = self, os.getpid()
         self._attempt = attempt
         log(logging.INFO, "started", self._hold.key, attempt=self.attempt, worker=self.task.worker)
+        attempt._tell_started(self)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> bool:
@@ -189,7 +190,7 @@ class ClaimLoop(Generic[T]):
 
     def _single(self, key: str) -> claiming.Claim:
         statuses = lifecycle.claimable(self.config)
-        return claiming.Claim(self.engine, self.table, self.config, key, self.lease_ms, statuses)
+        return claiming.Claim(self.engine, self.table, self.config, key, self.lease_ms, statuses, self.cls)
 
     def _take_alone(self, key: str) -> None:
         taken = self._single(key).take()

@@ -25,8 +25,10 @@ from statustrack.core.limits import ODD_LEASE_MS
 from statustrack.core.record import NOT_LOCKED, lease_end_ms
 from statustrack.core.writes import Row, Write
 from statustrack.engines.protocol import Applied, Engine, Outcome, Refused, Rejected, Unknown
+from statustrack.tracking import hooks
 from statustrack.tracking.heartbeat import Hold
 from statustrack.tracking.identity import new_token, worker_name
+from statustrack.tracking.retention import expiry
 from statustrack.tracking.trace import log
 
 if TYPE_CHECKING:
@@ -66,7 +68,14 @@ class Claim:
     """One attempt to take one task; :meth:`take` returns the hold and the row, or raises why not."""
 
     def __init__(
-        self, engine: Engine, table: str, config: TrackerConfig, key: str, lease_ms: int, statuses: tuple[int, ...]
+        self,
+        engine: Engine,
+        table: str,
+        config: TrackerConfig,
+        key: str,
+        lease_ms: int,
+        statuses: tuple[int, ...],
+        step: type[BaseTask],
     ) -> None:
         self.engine = engine
         self.table = table
@@ -74,6 +83,7 @@ class Claim:
         self.key = key
         self.lease_ms = lease_ms
         self.statuses = statuses
+        self.step = step
 
     def take(self) -> tuple[Hold, Row] | Row | None:
         """The hold and the row; or the row as a refusal found it; or None when there is no such row.
@@ -103,7 +113,13 @@ class Claim:
                     now, boot, wall = self._clocks()
                     token = new_token()
                     write = lifecycle.take_over(
-                        self.config, current, token=token, worker=worker_name(), now=now, lease_ms=self.lease_ms
+                        self.config,
+                        current,
+                        token=token,
+                        worker=worker_name(),
+                        now=now,
+                        lease_ms=self.lease_ms,
+                        expire_at=expiry(self.engine, self.table, self.config, self.config.ignored_status, now),
                     )
                     outcome = self.engine.apply(self.table, [write])[0]
                     if isinstance(outcome, Refused):
@@ -141,6 +157,7 @@ class Claim:
             row = outcome.row
             if row.get("lock") != token:  # the take-over of a task that killed its workers too often: it is ignored now
                 log(logging.WARNING, "ignored", self.key, retry=row.get("retry"), error=row.get("error_summary"))
+                self._fire("ignored", row)
                 return row
             if hold.left_ms() <= 0:
                 self._give_back(row)
@@ -151,6 +168,7 @@ class Claim:
                 )
             if write.event == "take_over":
                 log(logging.WARNING, "take_over", self.key, attempt=row.get("attempt"), retry=row.get("retry"))
+                self._fire("taken_over", row)
             return hold, row
         if isinstance(outcome, Rejected):
             return self.end_too_large(outcome.reason)
@@ -160,6 +178,10 @@ class Claim:
         raise StorageUnavailableError(
             f"the claim of {self.key!r} was not confirmed: {outcome.cause}. It was not entered; try again."
         ) from outcome.cause
+
+    def _fire(self, event: str, row: Row) -> None:
+        if hooks.registered:
+            hooks.fire(event, self.step._from_row(row, self.engine, self.table))
 
     def _give_back(self, row: Row) -> None:
         with contextlib.suppress(StorageError):
@@ -174,6 +196,7 @@ class Claim:
         outcome = self.engine.apply(self.table, [write])[0]
         if isinstance(outcome, Applied):
             log(logging.WARNING, "ignored", self.key, error=reason)
+            self._fire("ignored", outcome.row)
             return outcome.row
         if isinstance(outcome, Refused):
             return outcome.current

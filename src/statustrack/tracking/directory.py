@@ -65,13 +65,33 @@ class TableDirectory:
             self._kept.append(config)
             self._registered.add(id(config))
 
+    def trust(self, config: TrackerConfig) -> None:
+        """This configuration was made of what the directory says: it is not registered again, so that an operator's
+        command undoes nothing that a deployment changes meanwhile."""
+        with self._lock:
+            self._registered.add(id(config))
+        # Made again with every look at the table, so not kept: its id may be used again once it is gone.
+        weakref.finalize(config, self._registered.discard, id(config)).atexit = False
+
     def _register(self, directory: core.Directory, config: TrackerConfig, label: str) -> bool:
+        before = directory.use_cases.get(config.use_case_id)
+        is_new = before is not None and core.step_id(config.codes) not in before.steps
         changed, differences = core.register(directory, config, label)
         if self._made_here and not directory.complete:
             changed = _set_complete(directory)
         if differences:
             logger.info(
                 "%s of use case %s in table %s: %s", label, config.use_case_id, self.table, "; ".join(differences)
+            )
+        marked = core.expiring_before(directory.use_cases[config.use_case_id], config.codes) if is_new else []
+        if marked:
+            logger.warning(
+                "%s of use case %s in table %s goes on from %s, whose retention may have marked tasks to be deleted "
+                "that now wait. Run `statustrack prune` once: it takes that mark from tasks that a step waits for.",
+                label,
+                config.use_case_id,
+                self.table,
+                ", ".join(marked),
             )
         return changed
 
@@ -122,11 +142,7 @@ class TableDirectory:
             key, value = row["key"], row.get("value")
             if value is None or key.startswith(RESERVED_USE_CASE):
                 continue
-            use_case, entry = _use_case_of(value, known)
-            parts = value.rsplit(entry.sep, 2) if entry else []
-            if entry and len(parts) == 3 and parts[1].isdecimal() and parts[2].isdecimal():
-                shape = core.UseCaseEntry(entry.sep, len(parts[1]), len(parts[2]))
-                core.observe(seen, use_case, shape, int(parts[1]), int(parts[2]))
+            observe(seen, value, known)
 
         def change(directory: core.Directory) -> bool:
             for name, entry in seen.use_cases.items():
@@ -136,6 +152,13 @@ class TableDirectory:
             return True
 
         return self._change(change)
+
+    def merge(self, other: core.Directory) -> None:
+        """Take in what another directory knows, before tasks of its table are written here.
+
+        :raises ConfigError: they do not go together; nothing was written.
+        """
+        self._change(lambda directory: core.merge(directory, other))
 
     def forget(self, use_case_id: str, codes: tuple[int, ...]) -> bool:
         """Take a step that is gone for good out of the directory; its shard counts stay. True when it was there."""
@@ -172,6 +195,18 @@ class TableDirectory:
 def _set_complete(directory: core.Directory) -> bool:
     directory.complete = True
     return True
+
+
+def observe(seen: core.Directory, value: str, known: core.Directory) -> tuple[str, int] | None:
+    """Note the use case, status and shard of a stored ``value``; the use case and status, None where it has another
+    form."""
+    use_case, entry = _use_case_of(value, known)
+    parts = value.rsplit(entry.sep, 2) if entry else []
+    if not entry or len(parts) != 3 or not parts[1].isdecimal() or not parts[2].isdecimal():
+        return None
+    shape = core.UseCaseEntry(entry.sep, len(parts[1]), len(parts[2]))
+    core.observe(seen, use_case, shape, int(parts[1]), int(parts[2]))
+    return use_case, int(parts[1])
 
 
 def _use_case_of(value: str, known: core.Directory) -> tuple[str, core.UseCaseEntry | None]:

@@ -6,12 +6,12 @@ import random
 from typing import Any, NamedTuple
 
 from statustrack.core import lifecycle
-from statustrack.core.errors import GiveUp, Snooze, StorageError, TaskInstruction
+from statustrack.core.errors import GiveUp, Snooze, TaskInstruction
 from statustrack.core.failure import Failure, from_exception, from_reason
 from statustrack.core.writes import Write
 from statustrack.engines.protocol import Extra
 from statustrack.tracking.context import ExecutionContext
-from statustrack.tracking.directory import directory_of
+from statustrack.tracking.retention import expiry
 from statustrack.tracking.signals import Shutdown
 
 
@@ -108,17 +108,4 @@ def _failed(
 
 
 def _expiry(ctx: ExecutionContext[Any], status: int, now: int) -> int | None:
-    """When retention may take the task (epoch seconds); never while a step of the directory goes on from this
-    status."""
-    config = ctx._config
-    keep = config.keep_succeeded_seconds if status == config.succeeded_status else config.keep_ignored_seconds
-    if keep is None:
-        return None
-    try:
-        directory = directory_of(ctx._hold.engine, ctx._hold.table).read(30.0)
-    except StorageError:  # then it is kept for ever: the outcome is more important than its retention
-        return None
-    entry = directory.use_cases.get(config.use_case_id)
-    if entry is not None and entry.goes_on(status):
-        return None
-    return now // 1_000_000 + int(keep)
+    return expiry(ctx._hold.engine, ctx._hold.table, ctx._config, status, now)

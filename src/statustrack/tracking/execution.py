@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from statustrack.core import lifecycle
 from statustrack.core.errors import TaskAlreadyExistsError, TaskLeaseLostError
 from statustrack.core.writes import Row
-from statustrack.tracking import claiming
+from statustrack.tracking import claiming, hooks
 from statustrack.tracking.context import ExecutionContext
 from statustrack.tracking.directory import directory_of
 from statustrack.tracking.finish import end
@@ -49,6 +49,14 @@ class Attempt(Generic[T]):
         self._pid = os.getpid()
         keep(hold)
         return ctx
+
+    def _tell_started(self, ctx: ExecutionContext[T]) -> None:
+        if hooks.registered:
+            try:
+                hooks.fire("started", ctx.task)
+            except BaseException as error:  # Ctrl-C: the block is not entered, so nobody else would end the attempt
+                self.__exit__(type(error), error, None)
+                raise
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> bool:
         ctx = self._ctx
@@ -130,7 +138,7 @@ class Start(Attempt[T]):
         lease_ms = claiming.lease_ms_of(cls.config, engine, self._lock_expire_seconds)
         directory_of(engine, table).ensure(cls.config, cls.__name__)
         statuses = lifecycle.claimable(cls.config, self._more_pending)
-        claim = claiming.Claim(engine, table, cls.config, key, lease_ms, statuses)
+        claim = claiming.Claim(engine, table, cls.config, key, lease_ms, statuses, cls)
         taken = claim.take()
         if taken is None and self._create:
             with contextlib.suppress(TaskAlreadyExistsError):  # somebody was quicker: the claim decides who works on it
@@ -140,6 +148,7 @@ class Start(Attempt[T]):
             hold, row = taken
             ctx = self._hold(cls, hold, row)
             log(logging.INFO, "started", key, attempt=row.get("attempt"), worker=row.get("worker"))
+            self._tell_started(ctx)
             return ctx
         error, line = claiming.refusal(cls, self._task_id, taken, statuses, self._more_pending, engine, self._detailed)
         self._trace.refused(line)

@@ -24,7 +24,7 @@ from statustrack.core.payload import shorten, size_of
 from statustrack.core.record import recorded_outcome
 from statustrack.core.writes import apply
 from statustrack.engines.protocol import Applied, Engine, ExtraFailed, Refused, Rejected, TogetherOutcome, Unknown
-from statustrack.tracking import wakeup
+from statustrack.tracking import hooks, wakeup
 from statustrack.tracking.context import ExecutionContext
 from statustrack.tracking.ending import Plan, plan_after_rejection, plan_for, plan_release
 from statustrack.tracking.trace import Trace, log, logger
@@ -155,6 +155,8 @@ def after_loss(ctx: ExecutionContext[Any], error: TaskLeaseLostError, trace: Tra
         ctx.task._take(outcome.row or apply(plan.write, ctx.task._row) or {})
         _tell(ctx, "released", trace)
     elif isinstance(outcome, Refused):
+        if hold.why_lost is None:  # known by the clock only, so far
+            hold.refused(outcome.current)
         keep_late_result(ctx, "stopped", error)
 
 
@@ -177,6 +179,8 @@ def keep_late_result(ctx: ExecutionContext[Any], wanted: str, error: BaseExcepti
 
 def _tell(ctx: ExecutionContext[Any], outcome: str, trace: Trace) -> None:
     trace.say(_SAID[outcome].format(max_retry=ctx._config.max_retry))
+    if hooks.registered:
+        hooks.fire("gave_up" if outcome == "given_up" else outcome, ctx.task)
     level = logging.WARNING if ctx.outcome == "ignored" else logging.INFO
     if not logger.isEnabledFor(level):
         return

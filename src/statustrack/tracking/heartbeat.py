@@ -14,6 +14,7 @@ from statustrack.core.record import NOT_LOCKED, recorded_outcome
 from statustrack.core.writes import Row, Write
 from statustrack.engines.clock import SystemClock
 from statustrack.engines.protocol import Applied, Engine, Refused
+from statustrack.tracking import hooks
 
 logger = logging.getLogger("statustrack")
 _idle_clock = SystemClock()
@@ -40,6 +41,7 @@ class Hold:
         "released",
         "renewed_at",
         "table",
+        "task",
         "token",
         "until_ms",
         "wall_sent",
@@ -56,6 +58,7 @@ class Hold:
         self.margin_ms = engine.margin_ms(lease_ms)
         self.lock = threading.Lock()  # one renewal or update at a time: their lease ends must grow in the order sent
         self.attempt: int | None = None  # known once the claim has returned its row
+        self.task: Any = None  # the same
         self.until_ms = 0
         self.boot_sent = 0
         self.wall_sent = 0
@@ -98,6 +101,8 @@ class Hold:
             logger.warning("lease lost: %s: %s", self.key, why, extra={"event": "lease_lost", "task": self.key})
             if self.on_lost is not None:
                 self.on_lost()
+            if hooks.registered and self.task is not None:
+                hooks.fire_apart("lost", self.task, why)
 
     def renewal(self) -> tuple[Write, int, int, int]:
         """The heartbeat to send now, with its lease end and the clocks before it."""

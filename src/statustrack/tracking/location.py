@@ -111,4 +111,6 @@ def options_of(cls: type[Any], **given: Any) -> TableOptions:
         read_capacity_units=pick("read_capacity_units"),
         write_capacity_units=pick("write_capacity_units"),
         tags=pick("tags", {}) or {},
+        expires=bool(given.get("expires")),
+        ignore_ttl_errors=bool(given.get("ignore_ttl_errors")),
     )

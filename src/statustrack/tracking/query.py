@@ -7,8 +7,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from datetime import datetime
+from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -20,13 +19,14 @@ from statustrack.core.sharding import merge
 from statustrack.core.writes import Row
 from statustrack.engines.protocol import Cursor, Engine, Page
 from statustrack.tracking import threads
-from statustrack.tracking.arguments import limit_of, seconds_of, status_codes
+from statustrack.tracking.arguments import bound_of, limit_of, status_codes
 from statustrack.tracking.directory import directory_of
 from statustrack.tracking.results import Results
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+    from statustrack.tracking.groups import Failures
     from statustrack.tracking.task import BaseTask
 
 T = TypeVar("T", bound="BaseTask")
@@ -106,7 +106,7 @@ class QueryVerbs:
         partitions = [
             (code, partition) for code in codes for partition in _partitions(cls, directory, code, use_case_id)
         ]
-        counts = _all(engine, [lambda p=p: engine.count(table, p, most) for _, p in partitions])
+        counts = threads.read_all(engine, [lambda p=p: engine.count(table, p, most) for _, p in partitions])
         totals = dict.fromkeys((config.name_of(code) or str(code) for code in codes), 0)
         for (code, _), count in zip(partitions, counts, strict=True):
             totals[config.name_of(code) or str(code)] += count
@@ -117,6 +117,37 @@ class QueryVerbs:
         """How many tasks a use case has. Reads the whole table (DynamoDB bills that): see :meth:`count_by_status`."""
         engine, table = cls._engine_and_table()
         return sum(1 for _ in engine.scan(table, use_case_prefix(cls, use_case_id), attributes=("key",)))
+
+
+    @classmethod
+    def failures(
+        cls: type[T], *, since: Any = None, until: Any = None, most: int | None = 10_000, samples: int = 3
+    ) -> Failures:
+        """The failed and ignored tasks of this step, as groups of like failures, the largest first.
+
+        ``for group in Step1.failures(since="2h"): print(group.count, group.summary, group.samples)``; a group has
+        ``group`` (what :meth:`redrive` takes), ``summary``, ``count``, ``failed``, ``ignored``, ``first_seen``,
+        ``last_seen`` and ``samples`` (ids).
+
+        :param since, until: bounds of update_time: a datetime, or an age (timedelta, seconds, ``"2h"``).
+        :param most: look at the last so many of each status and shard; None: at all. ``more`` says whether there are.
+        :param samples: ids of each group.
+        """
+        from statustrack.tracking.groups import failures  # it builds on task classes
+        from statustrack.tracking.view import View
+
+        limit_of(most)
+        engine, table = cls._engine_and_table()
+        view = View(engine, table)
+        directory_of(engine, table).warn_if_incomplete(view.directory)
+        return failures(
+            view,
+            [cls],
+            since=bound_of(since, "since", view.micros),
+            until=bound_of(until, "until", view.micros),
+            most=most,
+            samples=samples,
+        )
 
 
 def use_case_prefix(cls: type[BaseTask], use_case_id: str | None) -> str:
@@ -142,14 +173,6 @@ def _partitions(cls: type[BaseTask], directory: Directory, code: int, use_case_i
     own = config.status_shards.get(code, 1) if name == config.use_case_id else 1
     shards = max(own, directory.shards(name, code), 1)
     return [config.partition(code, shard, name) for shard in range(1, shards + 1)]
-
-
-def _all(engine: Engine, calls: list[Callable[[], Any]]) -> list[Any]:
-    """The results of several reads: at once where they wait on a network."""
-    if not engine.parallel_reads or len(calls) < 2:
-        return [call() for call in calls]
-    futures = [threads.read_pool().submit(call) for call in calls]
-    return [future.result() for future in futures]
 
 
 class _Listing:
@@ -210,9 +233,9 @@ class _Listing:
                     yield now
 
     def _streams(self) -> list[Iterator[Row]]:
-        since = self._bound(self.since, "since")
+        since = bound_of(self.since, "since", self.now)
         began = times.to_text(self.now + self.engine.uncertainty_ms() * 1000)
-        until = min(began, self._bound(self.until, "until") or "9999")
+        until = min(began, bound_of(self.until, "until", self.now) or "9999")
         known = directory_of(self.engine, self.table)
         codes = self.codes
         first: dict[str, Future[Page]] = {}
@@ -237,14 +260,6 @@ class _Listing:
                 for partition in _partitions(self.cls, directory, self.config.in_progress_status, self.use_case_id)
             ]
         return streams
-
-    def _bound(self, bound: Any, name: str) -> str | None:
-        if bound is None:
-            return None
-        if isinstance(bound, datetime):
-            return times.datetime_to_text(bound)
-        age = int(seconds_of(bound, name) * 1_000_000)
-        return times.to_text(max(times.EARLIEST, self.now - age))
 
     def _page(self, partition: str, size: int, after: Cursor | None, since: str | None, until: str | None) -> Page:
         page: Page = self.engine.page(

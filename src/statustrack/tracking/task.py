@@ -41,8 +41,9 @@ from statustrack.tracking.execution import Start
 from statustrack.tracking.handlers import Handler, HandlerVerb
 from statustrack.tracking.identity import new_token
 from statustrack.tracking.index import StatusAndUpdateTimeIndex
+from statustrack.tracking.operate import OperatorVerbs
 from statustrack.tracking.query import QueryVerbs
-from statustrack.tracking.redrive import OperatorVerbs
+from statustrack.tracking.redrive import RedriveVerb
 from statustrack.tracking.twins import AsyncTwins
 
 T = TypeVar("T", bound="BaseTask")
@@ -52,7 +53,7 @@ def _late_results(row: Row) -> list[dict[str, Any]]:
     return [payload.decode(text, {"detail": text}) for text in sorted(row.get("late_results") or ())]
 
 
-class BaseTask(QueryVerbs, BulkVerbs, OperatorVerbs, AsyncTwins, HandlerVerb, Attributed):
+class BaseTask(QueryVerbs, BulkVerbs, RedriveVerb, OperatorVerbs, AsyncTwins, HandlerVerb, Attributed):
     """A task and the table that it lives in. Subclass it with a ``Meta`` (where) and a ``config`` (what)::
 
         class Step1(BaseTask):
@@ -317,7 +318,7 @@ class BaseTask(QueryVerbs, BulkVerbs, OperatorVerbs, AsyncTwins, HandlerVerb, At
         status = config.pending_status if _status is None else int(_status)
         key = cls.make_key(task_id, _use_case_id)
         value = cls.make_value(status, _use_case_id, task_id, _shard_id)
-        clock = location.engine_for(cls).clock
+        clock = cls._engine_and_table()[0].clock
         row = new_row(config, key, clock.wall(), payload.encode_data(data), new_token(), status, value)
         task = cls._from_row(row, None, "")
         for name, given in kwargs.items():
@@ -478,17 +479,23 @@ class BaseTask(QueryVerbs, BulkVerbs, OperatorVerbs, AsyncTwins, HandlerVerb, At
         billing_mode: str | None = None,
         ignore_update_ttl_errors: bool = False,
     ) -> None:
-        """Make the table (and on SQLite the file) unless it is there.
+        """Make the table (and on SQLite the file) unless it is there. With a retention (``keep_succeeded_seconds`` or
+        ``keep_ignored_seconds``) DynamoDB's TTL is switched on for it, also where it is there.
 
-        :param wait: until it can be used (DynamoDB takes some seconds).
+        :param wait: until it can be used (DynamoDB takes some seconds); with a retention it is waited for in any case.
+        :param ignore_update_ttl_errors: only log it when TTL cannot be switched on (no permission, say).
         :raises TableMismatchError: a table of that name is there that is not one of ours.
         """
         engine, table = cls._engine_and_table()
+        config: TrackerConfig | None = getattr(cls, "config", None)
         options = location.options_of(
             cls,
             billing_mode=billing_mode,
             read_capacity_units=read_capacity_units,
             write_capacity_units=write_capacity_units,
+            expires=config is not None
+            and (config.keep_succeeded_seconds is not None or config.keep_ignored_seconds is not None),
+            ignore_ttl_errors=ignore_update_ttl_errors,
         )
         if engine.create_table(table, options, wait=wait):
             directory_of(engine, table).table_made()

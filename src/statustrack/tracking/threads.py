@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextvars
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from statustrack.engines.protocol import Engine
 
 if TYPE_CHECKING:
     import asyncio
@@ -40,6 +42,14 @@ def read_pool() -> ThreadPoolExecutor:
     """Where a verb reads several pages at once. Another pool: a verb that waits for its reads must not take their
     place."""
     return _pool("statustrack-read")
+
+
+def read_all(engine: Engine, calls: Sequence[Callable[[], R]]) -> list[R]:
+    """The results of several reads, in order: at once where they wait on a network."""
+    if not engine.parallel_reads or len(calls) < 2:
+        return [call() for call in calls]
+    futures = [read_pool().submit(call) for call in calls]
+    return [future.result() for future in futures]
 
 
 def _submit(function: Callable[..., R], *args: Any, **kwargs: Any) -> asyncio.Future[R]:

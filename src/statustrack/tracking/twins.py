@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from statustrack.core.explain import Explanation
     from statustrack.tracking.bulk import CreateReport
     from statustrack.tracking.claim_loop import ClaimedContext
+    from statustrack.tracking.groups import Failures
+    from statustrack.tracking.operate import ActionReport
     from statustrack.tracking.redrive import RedriveReport
+    from statustrack.tracking.retention import PruneReport
     from statustrack.tracking.task import BaseTask
 
 T = TypeVar("T", bound="BaseTask")
@@ -160,25 +163,9 @@ class AsyncTwins:
         return _handed_out(cls.claim_many(limit, batch=batch, lock_expire_seconds=lock_expire_seconds))
 
     @classmethod
-    async def aredrive(cls: type[T], ids: Iterable[str] | None = None, **kwargs: Any) -> RedriveReport:
-        """Async twin of ``redrive``."""
-        return await call_in_thread(cls.redrive, ids, **kwargs)
-
     @classmethod
-    async def aignore(cls: type[T], task_id: str, *, why: str = "", who: str | None = None) -> T:
-        """Async twin of ``ignore``."""
-        return await call_in_thread(cls.ignore, task_id, why=why, who=who)
-
     @classmethod
-    async def arelease(cls: type[T], task_id: str, *, why: str = "", who: str | None = None, force: bool = False) -> T:
-        """Async twin of ``release``."""
-        return await call_in_thread(cls.release, task_id, why=why, who=who, force=force)
-
     @classmethod
-    async def aexplain(cls: type[T], task_id: str) -> Explanation:
-        """Async twin of ``explain``."""
-        return await call_in_thread(cls.explain, task_id)
-
     @classmethod
     async def adelete_all(cls: type[T]) -> int:
         """Async twin of ``delete_all``."""
@@ -188,6 +175,46 @@ class AsyncTwins:
     async def adelete_tasks_by_use_case_id(cls: type[T], use_case_id: str | None = None, *, force: bool = False) -> int:
         """Async twin of ``delete_tasks_by_use_case_id``."""
         return await call_in_thread(cls.delete_tasks_by_use_case_id, use_case_id, force=force)
+
+    @classmethod
+    async def aredrive(cls: type[T], ids: Iterable[str] | None = None, **kwargs: Any) -> RedriveReport:
+        """Async twin of ``redrive``."""
+        return await call_in_thread(cls.redrive, ids, **kwargs)
+
+    @classmethod
+    async def aignore(cls: type[T], task_id: str, **kwargs: Any) -> T:
+        """Async twin of ``ignore``."""
+        return await call_in_thread(cls.ignore, task_id, **kwargs)
+
+    @classmethod
+    async def aignore_many(cls: type[T], ids: Iterable[str] | None = None, **kwargs: Any) -> ActionReport:
+        """Async twin of ``ignore_many``."""
+        return await call_in_thread(cls.ignore_many, ids, **kwargs)
+
+    @classmethod
+    async def arelease(cls: type[T], task_id: str, **kwargs: Any) -> T:
+        """Async twin of ``release``."""
+        return await call_in_thread(cls.release, task_id, **kwargs)
+
+    @classmethod
+    async def arelease_many(cls: type[T], ids: Iterable[str] | None = None, **kwargs: Any) -> ActionReport:
+        """Async twin of ``release_many``."""
+        return await call_in_thread(cls.release_many, ids, **kwargs)
+
+    @classmethod
+    async def adelete_many(cls: type[T], ids: Iterable[str] | None = None, **kwargs: Any) -> ActionReport:
+        """Async twin of ``delete_many``."""
+        return await call_in_thread(cls.delete_many, ids, **kwargs)
+
+    @classmethod
+    async def aprune(cls: type[T], **kwargs: Any) -> PruneReport:
+        """Async twin of ``prune``."""
+        return await call_in_thread(cls.prune, **kwargs)
+
+    @classmethod
+    async def aexplain(cls: type[T], task_id: str) -> Explanation:
+        """Async twin of ``explain``."""
+        return await call_in_thread(cls.explain, task_id)
 
     @classmethod
     def aquery_by_status(cls: type[T], status: Any, *args: Any, **kwargs: Any) -> AsyncResults[T]:
@@ -210,3 +237,10 @@ class AsyncTwins:
     async def acount_tasks_by_use_case_id(cls: type[T], use_case_id: str | None = None) -> int:
         """Async twin of ``count_tasks_by_use_case_id``."""
         return await call_in_thread(cls.count_tasks_by_use_case_id, use_case_id)
+
+    @classmethod
+    async def afailures(
+        cls: type[T], *, since: Any = None, until: Any = None, most: int | None = 10_000, samples: int = 3
+    ) -> Failures:
+        """Async twin of ``failures``."""
+        return await call_in_thread(cls.failures, since=since, until=until, most=most, samples=samples)

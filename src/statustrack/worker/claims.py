@@ -95,7 +95,7 @@ class Claims:
 
 def end_too_large(job: Job, key: str, reason: str) -> None:
     """The row is so large that not even a claim fits: it ends as ignored with the reason."""
-    claim = Claim(job.engine, job.table, job.config, key, job.lease_ms, job.statuses)
+    claim = Claim(job.engine, job.table, job.config, key, job.lease_ms, job.statuses, job.step)
     try:
         claim.end_too_large(reason)
     except StorageError as error:

@@ -8,6 +8,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from statustrack.core.errors import TaskLeaseLostError
+from statustrack.tracking import hooks
 from statustrack.worker.jobs import RUNNING, WAITING, Work, exit_error
 
 if TYPE_CHECKING:
@@ -78,6 +79,8 @@ class Coroutines:
             job.deadlines.append((monotonic() + job.handler.timeout_seconds, work))
             self.noted()
         try:
+            if hooks.registered:
+                hooks.fire("started", work.task)
             returned = await job.function(work)
             if returned is not None:
                 work.merge(returned)

@@ -12,7 +12,7 @@ from statustrack.core.config import TrackerConfig
 from statustrack.core.errors import ConfigError
 from statustrack.core.payload import encode_data
 from statustrack.engines.protocol import Engine
-from statustrack.tracking import claiming
+from statustrack.tracking import claiming, hooks
 from statustrack.tracking.context import ExecutionContext
 from statustrack.tracking.directory import directory_of
 from statustrack.tracking.handlers import Handler, handler_of
@@ -111,6 +111,8 @@ class HandlerExit(RuntimeError):
 
 def run_handler(work: Work) -> None:
     """Call a plain function on its task; what it raises is kept, not raised."""
+    if hooks.registered:
+        hooks.fire("started", work.task)
     try:
         job = work.job
         if job.children is not None:

@@ -13,8 +13,10 @@ from statustrack.core import lifecycle, times
 from statustrack.core.record import NOT_LOCKED, lease_end_ms
 from statustrack.core.writes import Row
 from statustrack.engines.protocol import Applied, Cursor
+from statustrack.tracking import hooks
 from statustrack.tracking.directory import directory_of
 from statustrack.tracking.identity import worker_name
+from statustrack.tracking.retention import expiry
 from statustrack.tracking.trace import log
 from statustrack.worker.jobs import Job
 from statustrack.worker.report import Report
@@ -130,10 +132,17 @@ class Rescue:
         job = self.job
         engine, config = job.engine, job.config
         now = engine.now()
+        expire_at = expiry(engine, job.table, config, config.ignored_status, now)
         tokens = {row["key"]: uuid.uuid4().hex for row in rows}
         writes = [
             lifecycle.take_over(
-                config, row, token=tokens[row["key"]], worker=worker_name(), now=now, lease_ms=job.lease_ms
+                config,
+                row,
+                token=tokens[row["key"]],
+                worker=worker_name(),
+                now=now,
+                lease_ms=job.lease_ms,
+                expire_at=expire_at,
             )
             for row in rows
         ]
@@ -146,10 +155,16 @@ class Rescue:
             if taken.get("lock") in (None, NOT_LOCKED):
                 self.report.ignored += 1
                 log(logging.WARNING, "ignored", row["key"], retry=taken.get("retry"), error=taken.get("error_summary"))
+                self._fire("ignored", taken)
             else:
                 log(logging.WARNING, "rescued", row["key"], attempt=row.get("attempt"), holder=row.get("worker"))
+                self._fire("taken_over", taken)
                 back.append(lifecycle.give_back(config, taken, now=engine.now()))
         if not back:
             return []
         outcomes = engine.apply(job.table, back)
         return [write.key for write, outcome in zip(back, outcomes, strict=True) if isinstance(outcome, Applied)]
+
+    def _fire(self, event: str, row: Row) -> None:
+        if hooks.registered:
+            hooks.fire(event, self.job.step._from_row(row, self.job.engine, self.job.table))

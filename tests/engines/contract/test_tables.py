@@ -11,7 +11,7 @@ import pytest
 from statustrack.core.errors import TableMismatchError, TableNotFoundError
 from statustrack.core.writes import Write
 from statustrack.engines.clock import SystemClock
-from statustrack.engines.protocol import Applied, Engine, Extra, TableOptions
+from statustrack.engines.protocol import STATES, Applied, Engine, Extra, TableOptions
 from statustrack.engines.registry import open_engine
 from tests.engines.contract.places import Place
 from tests.engines.contract.rows import create, one, put, row_of, stored
@@ -27,6 +27,7 @@ VERBS: dict[str, Callable[[Engine, str], Any]] = {
     "page": lambda engine, table: engine.page(table, "a", limit=10),
     "count": lambda engine, table: engine.count(table, "a"),
     "scan": lambda engine, table: list(engine.scan(table)),
+    "inspect": lambda engine, table: engine.inspect(table),
     "drop_table": lambda engine, table: engine.drop_table(table),
 }
 verbs = pytest.mark.parametrize("verb", list(VERBS.values()), ids=list(VERBS))
@@ -123,6 +124,31 @@ def test_a_table_of_another_shape_is_left_alone(engine: Engine, table: str, plac
         engine.create_table(foreign, TableOptions())
     with pytest.raises(TableMismatchError, match=foreign):
         VERBS[name](engine, foreign)
+    place.drop_foreign_table(foreign)
+
+
+def test_a_table_is_inspected(engine: Engine, table: str) -> None:
+    put(engine, table, row_of("a"))
+    before = list(engine.scan(table))
+    found = engine.inspect(table)
+    assert {"keys", "index", "retention", "backup", "billing"} <= {finding.topic for finding in found}
+    for finding in found:
+        assert finding.state in STATES
+        assert finding.says
+        # What is wrong has a way out; what this place does not have is no fault.
+        assert finding.fix or finding.state in ("good", "absent"), finding
+    by_topic = {finding.topic: finding.state for finding in found}
+    assert by_topic["keys"] == by_topic["index"] == "good"
+    assert "bad" not in by_topic.values()
+    assert list(engine.scan(table)) == before
+
+
+def test_a_table_of_another_shape_is_a_finding(engine: Engine, table: str, place: Place) -> None:
+    foreign = f"foreign_{uuid.uuid4().hex[:8]}"
+    place.make_foreign_table(foreign)
+    found = {finding.topic: finding for finding in engine.inspect(foreign)}
+    assert found["keys"].state == "bad"
+    assert found["keys"].fix
     place.drop_foreign_table(foreign)
 
 

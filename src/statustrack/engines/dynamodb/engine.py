@@ -6,16 +6,18 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
+from statustrack.core import lifecycle
 from statustrack.core.errors import ConfigError, TableMismatchError
 from statustrack.core.writes import Row, Write
 from statustrack.engines.clock import Clock, SystemClock
-from statustrack.engines.dynamodb import reads, transactions
+from statustrack.engines.dynamodb import inspect, reads, transactions
 from statustrack.engines.dynamodb import table as tables
 from statustrack.engines.dynamodb.batches import STATEMENTS_PER_REQUEST, Batches
 from statustrack.engines.dynamodb.clock import ServiceTime
 from statustrack.engines.dynamodb.connection import Connection
+from statustrack.engines.dynamodb.items import to_whole_row
 from statustrack.engines.dynamodb.single import write_one
-from statustrack.engines.protocol import Cursor, Extra, Meter, Outcome, Page, TableOptions, TogetherOutcome
+from statustrack.engines.protocol import Cursor, Extra, Finding, Meter, Outcome, Page, TableOptions, TogetherOutcome
 
 T = TypeVar("T")
 
@@ -34,6 +36,7 @@ class DynamoEngine:
     name = "dynamodb"
     min_lease_seconds = 2.0
     page_is_full = False
+    deletes_expired = True
     parallel_reads = True
     batch = STATEMENTS_PER_REQUEST
 
@@ -103,6 +106,10 @@ class DynamoEngine:
         """The names of the tables here that have our shape, sorted."""
         return tables.ours(self.connection)
 
+    def inspect(self, table: str) -> list[Finding]:
+        """What there is to say of the table: keys, index, billing, TTL, point-in-time recovery, protection, size."""
+        return inspect.findings(self.connection, table)
+
     # writes
 
     def apply(self, table: str, writes: Sequence[Write]) -> list[Outcome]:
@@ -112,6 +119,10 @@ class DynamoEngine:
         if len(writes) == 1:
             return self._explained(table, lambda: [write_one(self.connection, table, writes[0])])
         return self._explained(table, lambda: self.batches.apply(table, writes))
+
+    def insert(self, table: str, rows: Sequence[Row]) -> list[Outcome]:
+        """Put whole rows where there is no such key."""
+        return self.apply(table, [lifecycle.insert(row) for row in rows])
 
     def apply_together(
         self, table: str, write: Write, extra: Extra, timeout_seconds: float | None = None
@@ -168,6 +179,10 @@ class DynamoEngine:
     def scan(self, table: str, prefix: str = "", attributes: Sequence[str] | None = None) -> Iterator[Row]:
         """Every row whose key begins with ``prefix``, in no order. Reads, and is billed for, the whole table."""
         return reads.scan(self.connection, table, prefix, attributes)
+
+    def export(self, table: str) -> Iterator[Row]:
+        """Every row whole, with the attributes that the library does not know as typed values."""
+        return reads.scan(self.connection, table, make=to_whole_row)
 
     def close(self) -> None:
         """Give back connections and threads; they are made anew when the engine is used again."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from statustrack.core.foreign import is_typed
 from statustrack.core.record import ATTRIBUTES
 from statustrack.core.writes import Row
 
@@ -22,6 +23,8 @@ def to_value(value: Any) -> Value:
         return {"N": repr(value)}
     if isinstance(value, (frozenset, set)) and value:
         return {"SS": sorted(value)}
+    if is_typed(value):
+        return dict(value)
     raise TypeError(f"{value!r} is not text, a number or a non-empty set of texts: it cannot be an attribute of a row")
 
 
@@ -45,6 +48,15 @@ def to_row(item: Item) -> Row:
                     row[name] = to_number(value)
                 elif kind == "SS":
                     row[name] = frozenset(value)
+    return row
+
+
+def to_whole_row(item: Item) -> Row:
+    """The row of an item with the attributes that the library does not know (or not of that type) as typed values."""
+    row = to_row(item)
+    for name, typed in item.items():
+        if name not in row and not (name in ATTRIBUTES and "NULL" in typed):
+            row[name] = typed
     return row
 
 

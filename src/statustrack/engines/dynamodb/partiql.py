@@ -67,7 +67,7 @@ def _insert(table: str, write: Write) -> Statement | None:
     if len(write.guard) != 1 or write.guard[0].any_of != _CREATE:
         return None
     item = to_item(write.set)
-    fields = ", ".join([f"'{name}': ?" for name in item])
+    fields = ", ".join(["'{}': ?".format(name.replace("'", "''")) for name in item])
     return Statement(f"INSERT INTO {quoted(table)} VALUE {{{fields}}}", list(item.values()), ("insert", *item))
 
 

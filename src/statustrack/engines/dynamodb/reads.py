@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from statustrack.core.errors import StorageError, StorageUnavailableError
@@ -10,12 +10,16 @@ from statustrack.core.writes import Row
 from statustrack.engines.dynamodb.connection import Connection
 from statustrack.engines.dynamodb.errors import is_narrow_index
 from statustrack.engines.dynamodb.expressions import projection
-from statustrack.engines.dynamodb.items import to_row
+from statustrack.engines.dynamodb.items import Item, to_row
 from statustrack.engines.dynamodb.table import INDEX
 from statustrack.engines.protocol import Cursor, Page
 
 #: What one BatchGetItem takes.
 KEYS_PER_REQUEST = 100
+
+#: A page of the service ends at 1 MB, which is about so many entries of the index, or items. DynamoDB Local prepares
+#: all that is left for each page unless it is told how many: with 100,000 items that outlasts our patience.
+_ENTRIES_PER_PAGE, _ITEMS_PER_PAGE = 5000, 2500
 
 _UNITS = "TOTAL"
 _NAMES = {"#value": "value", "#update_time": "update_time"}
@@ -159,8 +163,7 @@ def count(connection: Connection, table: str, partition: str, most: int | None =
     counted = 0
     start: dict[str, Any] = {}
     while True:
-        if most is not None:
-            start["Limit"] = most + 1 - counted
+        start["Limit"] = _ENTRIES_PER_PAGE if most is None else min(_ENTRIES_PER_PAGE, most + 1 - counted)
         reply = connection.ask(
             "query",
             table,
@@ -179,7 +182,11 @@ def count(connection: Connection, table: str, partition: str, most: int | None =
 
 
 def scan(
-    connection: Connection, table: str, prefix: str = "", attributes: Sequence[str] | None = None
+    connection: Connection,
+    table: str,
+    prefix: str = "",
+    attributes: Sequence[str] | None = None,
+    make: Callable[[Item], Row] = to_row,
 ) -> Iterator[Row]:
     """Every row whose key begins with the prefix. Consistent: what was written before it began is in it."""
     parameters: dict[str, Any] = {} if attributes is None else projection(tuple(attributes))
@@ -188,8 +195,10 @@ def scan(
         parameters["ExpressionAttributeValues"] = {":prefix": {"S": prefix}}
         parameters.setdefault("ExpressionAttributeNames", {"#key": "key"})
     while True:
-        reply = connection.ask("scan", table, ConsistentRead=True, ReturnConsumedCapacity=_UNITS, **parameters)
-        yield from map(to_row, reply["Items"])
+        reply = connection.ask(
+            "scan", table, ConsistentRead=True, Limit=_ITEMS_PER_PAGE, ReturnConsumedCapacity=_UNITS, **parameters
+        )
+        yield from map(make, reply["Items"])
         if "LastEvaluatedKey" not in reply:
             return
         parameters["ExclusiveStartKey"] = reply["LastEvaluatedKey"]

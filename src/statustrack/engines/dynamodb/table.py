@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from typing import Any
@@ -14,6 +15,10 @@ from statustrack.engines.protocol import TableOptions
 
 #: The index over status and time; pynamodb_mate gives it the same name.
 INDEX = "status_and_update_time-index"
+#: Where a task says when it may be deleted (epoch seconds).
+EXPIRES = "expire_at"
+
+logger = logging.getLogger("statustrack")
 
 _NAME = re.compile("[A-Za-z0-9_.-]{3,255}")
 _IN_USE = "ResourceInUseException"
@@ -111,9 +116,32 @@ def create(connection: Connection, table: str, options: TableOptions, wait: bool
             made = bool(getattr(error, "response", {}).get("ResponseMetadata", {}).get("RetryAttempts"))
     else:
         check(connection, table, description)
-    if wait:
+    if wait or options.expires:
         check(connection, table, _until_active(connection, table))
+    if options.expires:
+        try:
+            switch_on_ttl(connection, table)
+        except StorageError:
+            if not options.ignore_ttl_errors:
+                raise
+            logger.exception("TTL of table %s could not be switched on: what has expired stays", table)
     return made
+
+
+def switch_on_ttl(connection: Connection, table: str) -> None:
+    """Have DynamoDB delete what is past its ``expire_at``.
+
+    :raises StorageError: no permission; or TTL is on for another attribute.
+    """
+    ttl = connection.ask("describe_time_to_live", table).get("TimeToLiveDescription", {})
+    if ttl.get("TimeToLiveStatus") in ("ENABLED", "ENABLING"):
+        if ttl.get("AttributeName") != EXPIRES:
+            raise StorageError(
+                f"TTL of table {table!r} of {connection.place} is on for the attribute {ttl.get('AttributeName')!r}: "
+                f"a table has one such attribute, and retention needs it to be {EXPIRES!r}. Switch it off first."
+            )
+        return
+    connection.ask("update_time_to_live", table, TimeToLiveSpecification={"Enabled": True, "AttributeName": EXPIRES})
 
 
 def drop(connection: Connection, table: str) -> None:

@@ -9,11 +9,23 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from statustrack.core import lifecycle
 from statustrack.core.errors import ConfigError, StorageError, StorageUnavailableError
+from statustrack.core.foreign import is_typed
 from statustrack.core.writes import Row, Write
 from statustrack.engines.clock import Clock, SystemClock
-from statustrack.engines.protocol import Cursor, Extra, Meter, Outcome, Page, TableOptions, TogetherOutcome, Unknown
-from statustrack.engines.sqlite import schema, together
+from statustrack.engines.protocol import (
+    Cursor,
+    Extra,
+    Finding,
+    Meter,
+    Outcome,
+    Page,
+    TableOptions,
+    TogetherOutcome,
+    Unknown,
+)
+from statustrack.engines.sqlite import copies, inspect, schema, together
 from statustrack.engines.sqlite.connections import Pool, connect
 from statustrack.engines.sqlite.failures import Place
 from statustrack.engines.sqlite.statements import Statements, quoted
@@ -30,6 +42,7 @@ class SqliteEngine:
     name = "sqlite"
     min_lease_seconds = 1.0
     page_is_full = True
+    deletes_expired = False
     parallel_reads = False
     batch = 500
 
@@ -130,6 +143,12 @@ class SqliteEngine:
         with self._pool.lend() as raw:
             return self._pool.retry(lambda: schema.our_tables(raw))
 
+    def inspect(self, table: str) -> list[Finding]:
+        schema.check_table_name(table)
+        self.meter.count("inspect")
+        with self._pool.lend() as raw:
+            return self._pool.retry(lambda: inspect.findings(raw, self.place, table), table)
+
     # --- writes ------------------------------------------------------------------------------------------------------
 
     def apply(self, table: str, writes: Sequence[Write]) -> list[Outcome]:
@@ -152,6 +171,21 @@ class SqliteEngine:
             return in_one_transaction(pool, connection.raw, statements, writes, patience)
         finally:
             pool.end_write(connection)
+
+    def insert(self, table: str, rows: Sequence[Row]) -> list[Outcome]:
+        if not any(is_typed(value) for row in rows for value in row.values()):
+            return self.apply(table, [lifecycle.insert(row) for row in rows])
+        self._of(table)
+        patience = self._pool.begin_turn()
+        try:
+            with self._pool.lend(table) as raw:
+                columns = copies.columns_of(raw, table)
+                made = [copies.inward(row, columns) for row in rows]
+                if any(copies.FOREIGN in row for row in made):
+                    self._pool.retry(lambda: copies.add_column(raw, table), table, patience)
+        finally:
+            self._pool.lock.release()
+        return self.apply(table, [lifecycle.insert(row) for row in made])
 
     def check_together(self, table: str, key: str, extra: Extra) -> None:
         if extra.transact and not extra.sql:
@@ -228,6 +262,9 @@ class SqliteEngine:
             if len(rows) < _ROWS_PER_SCAN:
                 return
             after = rows[-1]["key"]
+
+    def export(self, table: str) -> Iterator[Row]:
+        return map(copies.outward, self.scan(table))
 
     def _rows(self, operation: str, table: str, sql: str, values: Sequence[Any]) -> list[Row]:
         self.meter.count(operation)
