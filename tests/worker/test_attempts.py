@@ -47,6 +47,8 @@ def in_process(ctx: Any) -> dict[str, Any]:
         time.sleep(60)
     if task_id == "raises":
         raise LookupError("not in the list")
+    if task_id == "no-file":
+        raise FileNotFoundError("scan.pdf")
     if task_id == "asks":
         ctx.check()
         ctx.progress(0.5, "half")
@@ -89,11 +91,13 @@ def test_a_process_handler_runs_in_a_process_that_is_kept(other: Make) -> None:
 
 
 def test_a_process_handler_that_dies_fails_its_task_and_no_other(other: Make) -> None:
-    made = other("dies", "a", "b", "raises")
+    made = other("dies", "a", "b", "raises", "no-file")
     made.handler(kind="process", max_concurrency=1)(in_process)
     report = Worker(made).run(until_idle=True)
-    assert (report.succeeded, report.ignored, report.lost) == (2, 2, 0)
+    assert (report.succeeded, report.ignored, report.lost) == (2, 3, 0)
     assert "exit code 7" in str(made.get("dies").errors)
+    # An OSError of the handler's is no sign of a broken pipe.
+    assert made.get("no-file").errors["history"][0]["error"] == "FileNotFoundError('scan.pdf')"
     assert "not in the list" in str(made.get("raises").errors)
     assert "in_process" in made.get("raises").errors["history"][0]["traceback"]
 
@@ -134,8 +138,8 @@ def test_a_thread_that_takes_too_long_is_told_and_its_slot_is_lost(make: Make) -
             ended.wait(10)
 
     report = Worker(made, concurrency=2).run(until_idle=True)
+    assert told.wait(10)
     ended.set()
-    assert told.is_set()
     assert (report.succeeded, report.ignored, report.timed_out, report.stuck) == (2, 1, 1, 1)
     assert made.get("hangs").errors["history"][0]["kind"] == "timeout"
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from statustrack.core.errors import TaskLeaseLostError
-from statustrack.worker.jobs import RUNNING, WAITING, Work, exit_error
+from statustrack.worker.jobs import Work, exit_error
 
 if TYPE_CHECKING:
     import asyncio
@@ -19,7 +18,6 @@ class Coroutines:
 
     def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         self.ended: Callable[[Work], None]
-        self.noted: Callable[[], None]  #: there is a deadline to watch
         self._loop = loop
         self._thread: threading.Thread | None = None
         self._tasks: set[Any] = set()
@@ -58,26 +56,35 @@ class Coroutines:
         return loop
 
     def _begin(self, works: list[Work]) -> None:
-        assert self._loop is not None
         for work in works:
-            task = self._loop.create_task(self._run(work))
-            self._tasks.add(task)  # the loop itself keeps no strong reference
-            task.add_done_callback(self._tasks.discard)
-            work.runner = Cancel(self._loop, task)
-            work._hold.on_lost = work.runner.stop
+            if work.job.admit(work):
+                self._spawn(work)
+
+    def _spawn(self, work: Work) -> None:
+        assert self._loop is not None
+        job = work.job
+
+        def over(task: Any) -> None:
+            self._tasks.discard(task)
+            following = job.next_parked()
+            if following is not None:
+                self._spawn(following)
+
+        task = self._loop.create_task(self._run(work))
+        self._tasks.add(task)  # the loop itself keeps no strong reference
+        task.add_done_callback(over)
+        work.runner = Cancel(self._loop, task)
+        work._hold.on_lost = work.runner.stop
 
     async def _run(self, work: Work) -> None:
         import asyncio
 
         job = work.job
-        with job.gate:
-            if work.state != WAITING:
-                return
-            work.state = RUNNING
-        if job.handler.timeout_seconds is not None:
-            job.deadlines.append((monotonic() + job.handler.timeout_seconds, work))
-            self.noted()
+        if not work.begin():
+            return
+        job.watch(work)
         try:
+            work.check()  # the lease may have ended while the loop was busy elsewhere
             returned = await job.function(work)
             if returned is not None:
                 work.merge(returned)

@@ -207,7 +207,8 @@ class Worker:
                 loop.close()
                 coroutines.close()
                 self._loop = None
-            report.stuck = len(loop.threads.stuck)
+            # A killed process may not be reaped yet; its thread is about to end.
+            report.stuck = sum(1 for work in list(loop.threads.stuck) if work.job.children is None)
             report.stopped_by = self._stop_wanted
             note()
             log(logging.INFO, "worker_stopped", ", ".join(step.__name__ for step in self.steps), by=self._stop_wanted)
