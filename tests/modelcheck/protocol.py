@@ -53,6 +53,7 @@ def sends(space: Space, rules: Rules, slot: int, me: Worker) -> Iterator[Worker]
     elif me.phase == SAW:
         spec = Spec("take_over", me.step, fresh, me.held, 0, 0)
         yield Worker(WAIT, fresh, 0, 0, rules.renewals, me.step, spec)
+        yield Worker(WAIT, fresh, 0, 0, rules.renewals, me.step, spec._replace(event="rescue"))
     elif me.phase == HOLD:
         if me.renewals and me.lease > 0:
             for kind in rules.kinds:
@@ -79,7 +80,7 @@ def reply(space: Space, rules: Rules, slot: int, me: Worker, result: Result) -> 
             saw = Worker(SAW, held=result.row, step=me.step)
             return (saw if rules.waits else next(sends(space, rules, slot, saw))), None
         return idle, None
-    if spec.event == "late_result":
+    if spec.event in ("late_result", "rescue"):
         return idle, None
     if spec.event in RENEWALS:
         if landed:

@@ -219,6 +219,8 @@ def _build(space: Space, spec: Spec) -> Write:
     assert row is not None, spec
     if event == "take_over":
         return lifecycle.take_over(config, row, token=token, worker="w", now=now)
+    if event == "rescue":
+        return lifecycle.rescue(config, row, now=now)
     if event == "succeed":
         return lifecycle.succeed(config, row, now=now, changes={"data": f'{{"{token}":9}}'})
     if event == "fail":

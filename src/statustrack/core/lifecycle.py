@@ -253,6 +253,18 @@ def take_over(
     )
 
 
+def rescue(config: TrackerConfig, row: Row, *, now: int) -> Write:
+    """in_progress with a lease that is over -> failed, claimable at once, or ignored when retry reaches max_retry.
+
+    As a take-over, by somebody who does not work on the task himself. It is one write: who dies after it has left
+    nothing half done, and no attempt is counted that nobody made.
+    """
+    retry = next_retry(config, row)
+    status = config.ignored_status if retry >= config.max_retry else config.failed_status
+    changes = {**_loss(config, row, retry, now, "lost"), **_at(config, row["key"], status, now)}
+    return _observed("rescue", config, row, changes, (), now)
+
+
 def evict(config: TrackerConfig, row: Row, *, now: int, who: str, why: str, forced: bool = False) -> Write:
     """in_progress of a dead holder -> failed (ignored at max_retry), by an operator. Not before the evicted lease's end
     can it be claimed again, unless forced: the holder may only seem dead."""
@@ -279,13 +291,12 @@ def _observed(
     event: str, config: TrackerConfig, row: Row, changes: dict[str, Any], remove: tuple[str, ...], now: int
 ) -> Write:
     token, notes = str(row.get("lock") or ""), changes.get("notes")
-    entry = ended_attempt(row, config, "", now).attempt
+    entry = ended_attempt(row, config, "lost", now)
 
     def mine(current: Row) -> bool:
         if notes is not None:
             return bool(current.get("notes") == notes)
-        ended = outcome_of(current, token, entry)
-        return ended is not None and ended.outcome == "lost"
+        return outcome_of(current, token, entry.attempt) == entry  # to the millisecond: another's rescue is not mine
 
     return Write(
         event,

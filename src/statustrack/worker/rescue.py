@@ -5,12 +5,10 @@ from __future__ import annotations
 
 import logging
 import random
-import uuid
 from time import monotonic
-from typing import Any
 
 from statustrack.core import lifecycle, times
-from statustrack.core.record import NOT_LOCKED, lease_end_ms
+from statustrack.core.record import lease_end_ms
 from statustrack.core.writes import Row
 from statustrack.engines.protocol import Applied, Cursor
 from statustrack.tracking.directory import directory_of
@@ -125,31 +123,22 @@ class Rescue:
         return found
 
     def _take(self, rows: list[Row]) -> list[str]:
-        """Take them over in one request, and give back at once those that may be tried again: a task whose holder died
-        is run alone, by whoever has nothing else at hand."""
+        """Take them from their dead holders in one request: those that may be tried again are then run alone, by
+        whoever has nothing else at hand."""
         job = self.job
         engine, config = job.engine, job.config
         now = engine.now()
-        tokens = {row["key"]: uuid.uuid4().hex for row in rows}
-        writes = [
-            lifecycle.take_over(
-                config, row, token=tokens[row["key"]], worker=worker_name(), now=now, lease_ms=job.lease_ms
-            )
-            for row in rows
-        ]
-        back: list[Any] = []
+        writes = [lifecycle.rescue(config, row, now=now) for row in rows]
+        again: list[str] = []
         for row, outcome in zip(rows, engine.apply(job.table, writes), strict=True):
             if not isinstance(outcome, Applied):
                 continue  # its holder lives, or another worker was quicker
             self.report.rescued += 1
-            taken = outcome.row
-            if taken.get("lock") in (None, NOT_LOCKED):
+            after = outcome.row
+            if after.get("status") == config.ignored_status:
                 self.report.ignored += 1
-                log(logging.WARNING, "ignored", row["key"], retry=taken.get("retry"), error=taken.get("error_summary"))
+                log(logging.WARNING, "ignored", row["key"], retry=after.get("retry"), error=after.get("error_summary"))
             else:
                 log(logging.WARNING, "rescued", row["key"], attempt=row.get("attempt"), holder=row.get("worker"))
-                back.append(lifecycle.give_back(config, taken, now=engine.now()))
-        if not back:
-            return []
-        outcomes = engine.apply(job.table, back)
-        return [write.key for write, outcome in zip(back, outcomes, strict=True) if isinstance(outcome, Applied)]
+                again.append(row["key"])
+        return again
