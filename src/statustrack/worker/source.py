@@ -36,6 +36,8 @@ PATIENCE_SECONDS = 0.3
 #: A walk is repeated after so long for each row that it has passed over (in backoff, say, within the overlap).
 POLL_SECONDS_PER_ROW, LONGEST_POLL_SECONDS = 0.0002, 2.0
 LARGEST_PAGE = 1000
+#: All that is asked of a row that may be claimed; SQLite's index has it, so no row is looked at.
+_WANTED = ("ready_at",)
 
 
 class Source:
@@ -47,6 +49,7 @@ class Source:
         self.config = config
         self.partitions: list[Partition] = []
         self.rivals: dict[str, float] = {}  #: other workers that were quicker than us, and when
+        self._seeds: list[int] | None = None  # of our name and theirs
         self._choosy = False  # whether we take our own part of the tasks only
         self._again = False  # whether tasks were left to rivals: the next walk goes over the same rows
         self._own_at = 0.0
@@ -127,7 +130,7 @@ class Source:
     def refused(self, key: str, current: Row | None, now: int) -> None:
         """A claim was refused: if the task is claimable later, remember when; if a rival was quicker, remember whom."""
         if current is not None and current.get("worker") not in (None, self._me):
-            self.rivals[current["worker"]] = monotonic()
+            self._meet(current["worker"])
         if current is None or current.get("status") not in lifecycle.claimable(self.config):
             return
         ready = int(current.get("ready_at") or 0)
@@ -155,8 +158,8 @@ class Source:
         partition = self.partitions[self._turn]
         if partition.since is not None and partition.head:
             return  # only what is new is left to read
-        oldest = self.engine.page(self.table, partition.name, limit=1).rows
-        newest = self.engine.page(self.table, partition.name, limit=1, newest_first=True).rows
+        oldest = self.engine.page(self.table, partition.name, limit=1, attributes=()).rows
+        newest = self.engine.page(self.table, partition.name, limit=1, newest_first=True, attributes=()).rows
         if not oldest or not newest:
             return
         try:
@@ -174,9 +177,16 @@ class Source:
         code = self.config.in_progress_status
         shards = directory_of(self.engine, self.table).read(DIRECTORY_SECONDS).shards(self.config.use_case_id, code)
         name = self.config.partition(code, random.randint(1, max(1, shards)))
-        for row in self.engine.page(self.table, name, limit=SMALLEST_PAGE, newest_first=True).rows:
+        for row in self.engine.page(
+            self.table, name, limit=SMALLEST_PAGE, newest_first=True, attributes=("worker",)
+        ).rows:
             if row.get("worker") not in (None, self._me):
-                self.rivals[row["worker"]] = monotonic()
+                self._meet(row["worker"])
+
+    def _meet(self, name: str) -> None:
+        if name not in self.rivals:
+            self._seeds = None
+        self.rivals[name] = monotonic()
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
@@ -218,14 +228,17 @@ class Source:
     def _is_own(self, key: str) -> bool:
         """Whether this task is in our part: of all workers that we know of, our name and its key make the largest
         number (rendezvous hashing), so that workers who know each other divide the tasks without a word."""
+        if self._seeds is None:
+            self._seeds = [zlib.crc32(name.encode()) for name in (self._me, *self.rivals)]
         data = key.encode("utf-8", "surrogatepass")
-        mine = zlib.crc32(data, zlib.crc32(self._me.encode()))
-        return all(zlib.crc32(data, zlib.crc32(name.encode())) <= mine for name in self.rivals)
+        numbers = [zlib.crc32(data, seed) for seed in self._seeds]
+        return max(numbers) == numbers[0]
 
     def _forget_rivals(self) -> None:
         limit = monotonic() - RIVAL_SECONDS
         for name in [name for name, seen in self.rivals.items() if seen < limit]:
             del self.rivals[name]
+            self._seeds = None
         if not self.rivals:
             self._choosy = False
 
@@ -233,7 +246,12 @@ class Source:
         choosy = self._choosy and bool(self.rivals)
         limit = max(partition.page, wanted * (len(self.rivals) + 1) if choosy else wanted * self._ahead)
         page = self.engine.page(
-            self.table, partition.name, limit=min(LARGEST_PAGE, limit), after=partition.after, since=partition.since
+            self.table,
+            partition.name,
+            limit=min(LARGEST_PAGE, limit),
+            after=partition.after,
+            since=partition.since,
+            attributes=_WANTED,
         )
         now_ms, fresh = now // 1000, 0
         for row in page.rows:

@@ -179,7 +179,7 @@ def test_a_rescue_is_one_write_and_lands_once(play: Play) -> None:
     row = play.applied(lambda _, row: lifecycle.rescue(CONFIG, row, now=play.now))
     assert (row["status"], row["retry"], row["lock"], row["attempt"]) == (16, 1, NOT_LOCKED, 1)
     assert [entry.outcome for entry in attempts_of(row)] == ["lost"]
-    play.applied(lambda key, _: lifecycle.rescue(CONFIG, held[key], now=play.now))  # sent again: it had landed
+    play.applied(lambda key, _: lifecycle.rescue(CONFIG, held[key], now=play.now - SECOND))  # sent again
     play.refused(lambda key, _: lifecycle.succeed(CONFIG, held[key], now=play.now))
     play.refused(play.heartbeat(token(1), seconds=500))
     for number in (2, 3):
