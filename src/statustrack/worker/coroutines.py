@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -21,9 +22,11 @@ class Coroutines:
         self._loop = loop
         self._thread: threading.Thread | None = None
         self._tasks: set[Any] = set()
+        self._queue: deque[Work] = deque()  # claimed a little ahead; touched in the loop only
+        self.most = 1  #: so many at a time
 
     def start(self, works: list[Work]) -> None:
-        """Begin with these."""
+        """Begin with these as soon as there is room for them."""
         if self._loop is None:
             self._loop = self._own_loop()
         if works:
@@ -56,7 +59,12 @@ class Coroutines:
         return loop
 
     def _begin(self, works: list[Work]) -> None:
-        for work in works:
+        self._queue.extend(works)
+        self._fill()
+
+    def _fill(self) -> None:
+        while self._queue and len(self._tasks) < self.most:
+            work = self._queue.popleft()
             if work.job.admit(work):
                 self._spawn(work)
 
@@ -69,6 +77,7 @@ class Coroutines:
             following = job.next_parked()
             if following is not None:
                 self._spawn(following)
+            self._fill()
 
         task = self._loop.create_task(self._run(work))
         self._tasks.add(task)  # the loop itself keeps no strong reference

@@ -47,7 +47,7 @@ class Loop:
         self.stopping = False
         self.threads = Threads(concurrency, self._ended, self._rest)
         self.coroutines = coroutines
-        coroutines.ended = self._ended
+        coroutines.ended, coroutines.most = self._ended, concurrency
         tables: dict[tuple[int, str], Place] = {}
         for job in jobs:
             tables.setdefault((id(job.engine), job.table), Place(job.engine, job.table, report))
@@ -101,7 +101,7 @@ class Loop:
         self._collect()
         self._watch_deadlines()
         now = monotonic()
-        claims = [] if self.stopping else self.intake.wanted(now, not self.held and not self.done)
+        claims = [] if self.stopping else self._wanted(now)
         for place in self.places:
             works = place.outcomes.take()
             mine = [each for each in claims if self.place_of[id(each.job)] is place]
@@ -112,6 +112,14 @@ class Loop:
             self._rescue(now)
         self._wake_threads()
         self._wait(until)
+
+    def _wanted(self, now: float) -> list[Claims]:
+        # What is recorded in the same request has left its hands already.
+        leaving = {False: 0, True: 0}
+        for place in self.places:
+            for work in place.outcomes.ready:
+                leaving[work.job.handler.is_async] += 1
+        return self.intake.wanted(now, not self.held and not self.done, leaving)
 
     def _collect(self) -> None:
         """Plan what is to be recorded of the attempts that have ended."""
