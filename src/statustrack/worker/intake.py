@@ -88,6 +88,8 @@ class Intake:
     def exchanged(self, seconds: float) -> None:
         """A request with claims and outcomes took so long."""
         self.ahead_seconds = max(AHEAD_SECONDS, min(AHEAD_EXCHANGES * seconds, 1.0))
+        for job in self.jobs:
+            job.source.exchange_seconds += (seconds - job.source.exchange_seconds) * 0.3
 
     def _most(self, job: Job, place: Place) -> int:
         """How many tasks of one step may be claimed at once."""
