@@ -58,6 +58,19 @@ def test_each_way_to_an_end_gets_its_time(keeping, clock):
         assert abs(seconds_left(task, clock) - 48 * HOUR) < HOUR, name
 
 
+def test_what_a_worker_finds_dead_too_often_gets_its_time(keeping, clock):
+    keeping.create("killer")
+    lose(keeping, "killer", clock)
+
+    @keeping.handler
+    def work(ctx):
+        pytest.fail("it is not tried again")
+
+    assert st.Worker(keeping).run(until_idle=True).ignored == 1
+    task = keeping.get("killer")
+    assert task.is_ignored() and abs(seconds_left(task, clock) - 48 * HOUR) < HOUR
+
+
 def test_a_failed_task_that_is_tried_again_does_not_expire(store, table_name, clock):
     task = step(table_name, max_retry=2, keep_ignored_seconds=60)
     task.create_table(wait=True)
