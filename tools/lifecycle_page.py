@@ -49,6 +49,8 @@ def _samples() -> dict[str, tuple[Callable[..., Write], Write]]:
             lifecycle.take_over,
             lifecycle.take_over(CONFIG, killer, token="u" * 32, worker="w", **at),
         ),
+        ("rescue", lifecycle.rescue, lifecycle.rescue(CONFIG, held, **at)),
+        ("rescue at max_retry", lifecycle.rescue, lifecycle.rescue(CONFIG, killer, **at)),
         ("heartbeat", lifecycle.heartbeat, lifecycle.heartbeat(CONFIG, KEY, token="t", until_ms=1, **at)),
         (
             "update",
@@ -111,8 +113,8 @@ stateDiagram-v2
     failed --> in_progress: claim (after its backoff)
     in_progress --> in_progress: heartbeat, update, take-over
     in_progress --> succeeded: succeed
-    in_progress --> failed: fail, evict
-    in_progress --> ignored: fail or take-over at max_retry, give up
+    in_progress --> failed: fail, rescue, evict
+    in_progress --> ignored: fail, take-over or rescue at max_retry, give up
     in_progress --> pending: release, snooze, give back (to where it was claimed from)
     failed --> pending: redrive
     ignored --> pending: redrive

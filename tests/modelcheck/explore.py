@@ -13,7 +13,7 @@ from tests.modelcheck.canon import Canon
 from tests.modelcheck.protocol import IDLE, WAIT, Rules, Worker
 from tests.modelcheck.recovery import Recovery
 from tests.modelcheck.space import Space
-from tests.modelcheck.words import FINISHES, FOREIGN, LEASE, LOSSES, MATE, NOW, Mutant, Result, Spec
+from tests.modelcheck.words import FINISHES, FOREIGN, LEASE, LOSSES, NOW, Mutant, Result, Spec, is_foreign
 
 
 class Scenario(NamedTuple):
@@ -32,6 +32,7 @@ class Scenario(NamedTuple):
     delay: int = 2
     waits: bool = True
     behind: int = 0
+    rescues: bool = True
 
     def bounds(self) -> str:
         """The bounds in words."""
@@ -80,7 +81,9 @@ class Search:
     def __init__(self, scenario: Scenario, mutant: Mutant | None = None) -> None:
         self.scenario = scenario
         self.space = Space(scenario.configs, scenario.delay, "redrive" in scenario.operators, mutant)
-        self.rules = Rules(scenario.renewals, scenario.kinds, scenario.finishes, scenario.waits, scenario.behind)
+        self.rules = Rules(
+            scenario.renewals, scenario.kinds, scenario.finishes, scenario.waits, scenario.behind, scenario.rescues
+        )
         self.recovery = Recovery(self.space)
         self.canon = Canon(self.space)
         self._ticked: dict[Worker, Worker] = {}
@@ -255,7 +258,7 @@ class Search:
             ghost = tuple(each for each in ghost if each[0] == 0)
         lock = (self.space.rows[state.row] or {}).get("lock")
         if (
-            lock in (FOREIGN, MATE)
+            is_foreign(lock)
             and state.foreign
             and spec.event not in ("late_result", "edit", "evict", "too_large", "mate")
         ):

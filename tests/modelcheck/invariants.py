@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 #: Events that only the holder may carry out, and what they leave behind.
 HOLDERS = ("heartbeat", "update", "succeed", "fail", "give_up", "release", "snooze", "give_back")
 ENDS = ("succeed", "fail", "give_up", "release", "snooze", "give_back")
-LOGGED = {"fail": "error", "give_up": "error", "take_over": "lost", "evict": "lost", "too_large": "too_large"}
+LOGGED = {
+    "fail": "error", "give_up": "error", "take_over": "lost", "rescue": "lost", "evict": "lost",
+    "too_large": "too_large",
+}  # fmt: skip
 OPERATORS = ("redrive", "ignore", "delete", "save")
 #: The events that replace the row or are forced: what they do to the user's attributes is the caller's business.
 REPLACING = ("create", "delete", "expire", "save", "edit", "mate")
@@ -35,7 +38,7 @@ def _from(event: str, config: TrackerConfig) -> tuple[int, ...] | None:
     pending, running, failed, _, ignored = config.codes
     if event == "claim":
         return (pending, failed, *config.more_pending_status)
-    if event in HOLDERS or event in ("take_over", "evict"):
+    if event in HOLDERS or event in ("take_over", "rescue", "evict"):
         return (running,)
     return {"redrive": (failed, ignored), "ignore": (pending, failed)}.get(event)
 
@@ -100,19 +103,19 @@ def changes(
             bad.append(f"{event} by somebody who is not the holder")
         if observed is not None and old.get("attempt") != observed.get("attempt"):
             bad.append(f"{event} of another attempt")
-    if event in ("take_over", "evict", "too_large"):
+    if event in ("take_over", "rescue", "evict", "too_large"):
         assert observed is not None
         if (old.get("lock"), old.get("status")) != (observed.get("lock"), observed.get("status")):
             bad.append(f"{event} was decided on another holder or status")
         if event != "too_large" and old.get("lease_until") != observed.get("lease_until"):
             bad.append(f"{event} was decided on an older lease")
-    if event in ("claim", "take_over"):
+    if event in ("claim", "take_over", "rescue"):
         _check_claim(config, event, token, old, new, now, sent, slack_ms, bad)
     if event == "update":
         before, after = _VERSION.match(old.get("data", "")), _VERSION.match(new["data"])
         if before and after and before[1] == after[1] and int(before[2]) > int(after[2]):
             bad.append("an update undid newer data")
-    if event in ENDS or event == "evict":
+    if event in ENDS or event in ("rescue", "evict"):
         left = [name for name in ("lease_until", "claimed_from") if name in new]
         if left or not _free(new):
             bad.append(f"{event} left {left or 'the lock'} behind")
@@ -140,7 +143,7 @@ def _check_numbers(config: TrackerConfig, event: str, old: Row, new: Row, bad: l
 
 def _check_histories(event: str, old: Row, new: Row, bad: list[str]) -> None:
     before, after = attempts_of(old), attempts_of(new)
-    adds = event in (*ENDS, "take_over", "evict") and event != "give_back"
+    adds = event in (*ENDS, "take_over", "rescue", "evict") and event != "give_back"
     if event == "too_large":
         adds = False  # it replaces the histories by the one entry that says why
     elif after[: len(after) - adds] != before[-(ATTEMPTS_KEPT - adds) :]:
@@ -225,7 +228,7 @@ def should_hold(
         return False
     if event == "redrive":
         return _free(row) and times.from_text(row["update_time"]) < started
-    return event in ("take_over", "evict", "too_large", "edit") or _free(row)
+    return event in ("take_over", "rescue", "evict", "too_large", "edit") or _free(row)
 
 
 def _not_after(row: Row, now: int) -> Any:

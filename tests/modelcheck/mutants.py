@@ -27,8 +27,9 @@ from tests.modelcheck.words import Mutant
 
 WORKS = ("succeed", "fail")
 EVENTS = (
-    "create", "claim", "take_over", "heartbeat", "update", "succeed", "fail", "give_up", "release", "snooze",
-    "give_back", "too_large", "late_result", "evict", "redrive", "ignore", "delete", "save", *RETENTION,
+    "create", "claim", "take_over", "rescue", "heartbeat", "update", "succeed", "fail", "give_up", "release",
+    "snooze", "give_back", "too_large", "late_result", "evict", "redrive", "ignore", "delete", "save",
+    *RETENTION,
 )  # fmt: skip
 
 
@@ -114,10 +115,10 @@ def targets(event: str) -> tuple[Scenario, ...]:
                     finishes=("succeed",), operators=("evict",), operations=1)  # fmt: skip
     mate = Scenario("1 worker, evicted, then pynamodb_mate", ONE, (fresh(FIRST),), workers=1, finishes=own or WORKS,
                     kinds=kinds, renewals=int(event in kinds), operators=("evict", "mate"), operations=2,
-                    copies=int(event in ("claim", "take_over")))  # fmt: skip
+                    copies=int(event in ("claim", "take_over", "rescue")))  # fmt: skip
     return {
         "claim": (others, edges, pair, two, edited),
-        "take_over": (others, left, mate, pair, renewing, edited, two),
+        **dict.fromkeys(("take_over", "rescue"), (others, left, mate, pair, renewing, edited, two)),
         "late_result": (full, edited, pair, Scenario("late results of a deleted task", ONE, (fresh(FIRST),), workers=2,
                         finishes=("succeed",), renewals=0, operators=("delete", "evict"), operations=2)),
     }.get(event, (others, mate, beats, alone, pair, renewing, edited, two))  # fmt: skip

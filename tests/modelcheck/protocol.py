@@ -42,6 +42,7 @@ class Rules(NamedTuple):
     finishes: tuple[str, ...]
     waits: bool = True  #: a worker that saw a lease that was over may take its time before it takes over
     behind: int = 0  #: ticks by which the workers' clocks are behind
+    rescues: bool = True  #: who sees a lease that is over may also put the task back, for anybody to claim
 
 
 def sends(space: Space, rules: Rules, slot: int, me: Worker) -> Iterator[Worker]:
@@ -53,6 +54,8 @@ def sends(space: Space, rules: Rules, slot: int, me: Worker) -> Iterator[Worker]
     elif me.phase == SAW:
         spec = Spec("take_over", me.step, fresh, me.held, 0, 0)
         yield Worker(WAIT, fresh, 0, 0, rules.renewals, me.step, spec)
+        if rules.rescues:
+            yield Worker(WAIT, fresh, 0, 0, rules.renewals, me.step, spec._replace(event="rescue"))
     elif me.phase == HOLD:
         if me.renewals and me.lease > 0:
             for kind in rules.kinds:
@@ -79,7 +82,7 @@ def reply(space: Space, rules: Rules, slot: int, me: Worker, result: Result) -> 
             saw = Worker(SAW, held=result.row, step=me.step)
             return (saw if rules.waits else next(sends(space, rules, slot, saw))), None
         return idle, None
-    if spec.event == "late_result":
+    if spec.event in ("late_result", "rescue"):
         return idle, None
     if spec.event in RENEWALS:
         if landed:

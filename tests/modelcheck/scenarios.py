@@ -119,7 +119,10 @@ SMALL = (
 )  # fmt: skip
 
 FULL = (
-    Scenario("2 workers, 1 step, a late message", ONE, (fresh(FIRST),), finishes=("succeed", "fail"), copies=1),
+    Scenario("2 workers, 1 step, a late message", ONE, (fresh(FIRST),), finishes=("succeed", "fail"), copies=1,
+             rescues=False),
+    Scenario("2 workers that rescue, 1 step, a late message", ONE, (fresh(FIRST),), finishes=("succeed",), renewals=0,
+             copies=1),
     Scenario("2 workers, 1 step, all ends", ONE, (fresh(FIRST), *EDGES), kinds=BOTH, finishes=FINISHES),
     Scenario("2 workers, 2 steps", TWO, (fresh(FIRST),), finishes=("succeed", "fail"), renewals=1),
     Scenario("3 workers, 1 step", ONE, (fresh(FIRST),), workers=3, renewals=0, finishes=("succeed", "fail")),

@@ -13,7 +13,7 @@ from statustrack.core.config import TrackerConfig
 from statustrack.core.record import NO_ERRORS, NOT_LOCKED, attempts_of, lease_end_ms, outcome_of, with_note
 from statustrack.core.writes import Clause, Comparison, Row, Write, apply, constants, holds
 from tests.modelcheck import invariants
-from tests.modelcheck.words import FAILURE, FOREIGN, KEY, LEASE, MATE, NOW, NOW_TEXT, TICK, Mutant, Result, Spec
+from tests.modelcheck.words import FAILURE, KEY, LEASE, NOW, NOW_TEXT, TICK, Mutant, Result, Spec, is_foreign, mate_lock
 
 
 def steps(count: int, max_retry: int = 2, more: int = 0) -> tuple[TrackerConfig, ...]:
@@ -167,7 +167,7 @@ def _timeless_note(row: Row, now: int, *arguments: Any, **more: Any) -> str:
 
 def _ended(row: Row | None, after: Row | None, spec: Spec) -> tuple[int, str, str] | None:
     lock = (row or {}).get("lock")
-    if row is None or lock in (None, NOT_LOCKED, FOREIGN, MATE) or (after or {}).get("lock") == lock:
+    if row is None or lock in (None, NOT_LOCKED) or is_foreign(lock) or (after or {}).get("lock") == lock:
         return None
     recorded = attempts_of(after) if after else []
     last = recorded[-1] if recorded else None
@@ -219,6 +219,8 @@ def _build(space: Space, spec: Spec) -> Write:
     assert row is not None, spec
     if event == "take_over":
         return lifecycle.take_over(config, row, token=token, worker="w", now=now)
+    if event == "rescue":
+        return lifecycle.rescue(config, row, now=now)
     if event == "succeed":
         return lifecycle.succeed(config, row, now=now, changes={"data": f'{{"{token}":9}}'})
     if event == "fail":
@@ -264,7 +266,7 @@ def _build_operators(space: Space, spec: Spec, config: TrackerConfig, row: Row, 
             Clause("pending or failed", (Comparison("status", "in", (config.pending_status, config.failed_status)),)),
             Clause("free", (free, over)),
         )
-        changes = {"status": code, "value": config.value(KEY, code), "lock": MATE, "lock_time": text}
+        changes = {"status": code, "value": config.value(KEY, code), "lock": mate_lock(spec), "lock_time": text}
         return Write("mate", KEY, guard, set=changes, mine=lambda current: False)
     raise ValueError(event)
 

@@ -12,9 +12,7 @@ TICK = 1_000_000
 LEASE = 2  #: ticks
 NOW_TEXT = times.to_text(NOW)
 KEY = "job____1"
-#: The lock of a worker of pynamodb_mate that claims during the search; FOREIGN is one that was there before.
-MATE = "foreign1"
-FOREIGN = "foreign0"  #: the lock of a worker that runs pynamodb_mate
+FOREIGN = "foreign0"  #: the lock of a worker that runs pynamodb_mate, and was there before the search
 FAILURE = from_reason("error", "boom")
 
 #: Events of a holder that end its attempt, with the outcome that they record.
@@ -28,6 +26,16 @@ FINISHES = {
     "too_large": "ignored",
 }
 LOSSES = ("lost", "evicted")
+
+
+def mate_lock(spec: Spec) -> str:
+    """The lock of a worker of pynamodb_mate that claims during the search: another one each time."""
+    return f"foreign_{spec.token}"
+
+
+def is_foreign(lock: str | None) -> bool:
+    """Whether a worker of pynamodb_mate holds it."""
+    return lock is not None and lock.startswith("foreign")
 
 
 class Spec(NamedTuple):

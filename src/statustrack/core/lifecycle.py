@@ -274,6 +274,21 @@ def take_over(
     )
 
 
+def rescue(config: TrackerConfig, row: Row, *, now: int, expire_at: int | None = None) -> Write:
+    """in_progress with a lease that is over -> failed, claimable at once, or ignored when retry reaches max_retry (with
+    ``expire_at``, if any).
+
+    As a take-over, by somebody who does not work on the task himself. It is one write: who dies after it has left
+    nothing half done, and no attempt is counted that nobody made.
+    """
+    retry = next_retry(config, row)
+    status = config.ignored_status if retry >= config.max_retry else config.failed_status
+    changes = {**_loss(config, row, retry, now, "lost"), **_at(config, row["key"], status, now)}
+    if status == config.ignored_status:
+        changes.update(_expiring(expire_at))
+    return _observed("rescue", config, row, changes, (), now)
+
+
 def evict(
     config: TrackerConfig,
     row: Row,
@@ -315,13 +330,12 @@ def _observed(
     event: str, config: TrackerConfig, row: Row, changes: dict[str, Any], remove: tuple[str, ...], now: int
 ) -> Write:
     token, notes = str(row.get("lock") or ""), changes.get("notes")
-    entry = ended_attempt(row, config, "", now).attempt
+    entry = ended_attempt(row, config, "lost", now)
 
     def mine(current: Row) -> bool:
         if notes is not None:
             return bool(current.get("notes") == notes)
-        ended = outcome_of(current, token, entry)
-        return ended is not None and ended.outcome == "lost"
+        return outcome_of(current, token, entry.attempt) == entry  # to the millisecond: another's rescue is not mine
 
     return Write(
         event,

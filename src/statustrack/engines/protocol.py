@@ -240,12 +240,14 @@ class Engine(Protocol):
         since: str | None = None,
         until: str | None = None,
         ready_ms: int | None = None,
+        attributes: Sequence[str] | None = None,
     ) -> Page:
         """Up to ``limit`` rows whose ``value`` is ``partition``, ordered by update_time (ties in an order of the
         engine's own, the same at every call), from after a cursor.
 
         ``since`` and ``until`` bound update_time (stored text, both inclusive); ``ready_ms`` leaves out rows whose
-        ``ready_at`` is later. A page may have fewer rows than ``limit`` (even none) and yet an ``after``."""
+        ``ready_at`` is later. A page may have fewer rows than ``limit`` (even none) and yet an ``after``. With
+        ``attributes`` rows have these, key and update_time alone: much cheaper where many rows are only passed over."""
         ...
 
     def count(self, table: str, partition: str, most: int | None = None) -> int:

@@ -93,8 +93,16 @@ class RemoteTraceback(Exception):
 
 def serve(pipe: Any, module: str, name: str) -> None:
     """The life of the process: one task after the other, until the worker closes the pipe."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the worker, which decides
-    function: Any = None
+    # Signals to a whole group are for the worker, which decides. Not ignored: programs that a handler starts would
+    # ignore them too.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+    try:
+        function: Any = _function(module, name)
+        pipe.send(("ready", None))
+    except Exception as error:
+        pipe.send(("raised", portable(error)))
+        os._exit(1)
     while True:
         try:
             message = pipe.recv_bytes()
@@ -102,8 +110,6 @@ def serve(pipe: Any, module: str, name: str) -> None:
             os._exit(0)  # nothing of the user's may keep it alive
         try:
             task, facts = pickle.loads(message)
-            if function is None:
-                function = _function(module, name)
             ctx = ChildContext(pipe, task, facts)
             returned = function(ctx)
             if returned is not None and not isinstance(returned, dict):

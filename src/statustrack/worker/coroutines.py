@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from statustrack.core.errors import TaskLeaseLostError
 from statustrack.tracking import hooks
-from statustrack.worker.jobs import RUNNING, WAITING, Work, exit_error
+from statustrack.worker.jobs import Work, exit_error
 
 if TYPE_CHECKING:
     import asyncio
@@ -20,13 +20,14 @@ class Coroutines:
 
     def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         self.ended: Callable[[Work], None]
-        self.noted: Callable[[], None]  #: there is a deadline to watch
         self._loop = loop
         self._thread: threading.Thread | None = None
         self._tasks: set[Any] = set()
+        self._queue: deque[Work] = deque()  # claimed a little ahead; touched in the loop only
+        self.most = 1  #: so many at a time
 
     def start(self, works: list[Work]) -> None:
-        """Begin with these."""
+        """Begin with these as soon as there is room for them."""
         if self._loop is None:
             self._loop = self._own_loop()
         if works:
@@ -59,26 +60,41 @@ class Coroutines:
         return loop
 
     def _begin(self, works: list[Work]) -> None:
+        self._queue.extend(works)
+        self._fill()
+
+    def _fill(self) -> None:
+        while self._queue and len(self._tasks) < self.most:
+            work = self._queue.popleft()
+            if work.job.admit(work):
+                self._spawn(work)
+
+    def _spawn(self, work: Work) -> None:
         assert self._loop is not None
-        for work in works:
-            task = self._loop.create_task(self._run(work))
-            self._tasks.add(task)  # the loop itself keeps no strong reference
-            task.add_done_callback(self._tasks.discard)
-            work.runner = Cancel(self._loop, task)
-            work._hold.on_lost = work.runner.stop
+        job = work.job
+
+        def over(task: Any) -> None:
+            self._tasks.discard(task)
+            following = job.next_parked()
+            if following is not None:
+                self._spawn(following)
+            self._fill()
+
+        task = self._loop.create_task(self._run(work))
+        self._tasks.add(task)  # the loop itself keeps no strong reference
+        task.add_done_callback(over)
+        work.runner = Cancel(self._loop, task)
+        work._hold.on_lost = work.runner.stop
 
     async def _run(self, work: Work) -> None:
         import asyncio
 
         job = work.job
-        with job.gate:
-            if work.state != WAITING:
-                return
-            work.state = RUNNING
-        if job.handler.timeout_seconds is not None:
-            job.deadlines.append((monotonic() + job.handler.timeout_seconds, work))
-            self.noted()
+        if not work.begin():
+            return
+        job.watch(work)
         try:
+            work.check()  # the lease may have ended while the loop was busy elsewhere
             if hooks.registered:
                 hooks.fire("started", work.task)
             returned = await job.function(work)

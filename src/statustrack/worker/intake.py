@@ -48,8 +48,9 @@ class Intake:
         self._alone_until = 0.0
         self._alone_after = 0.0
 
-    def wanted(self, now: float, hands_empty: bool) -> list[Claims]:
-        """The claims to send now. ``hands_empty``: nothing is held and nothing waits to be recorded."""
+    def wanted(self, now: float, hands_empty: bool, leaving: dict[bool, int]) -> list[Claims]:
+        """The claims to send now. ``hands_empty``: nothing is held and nothing waits to be recorded; ``leaving``: how
+        many (threads', coroutines') are being recorded in the same request."""
         self._rate(now)
         self.more = False
         if self.alone is not None:
@@ -64,7 +65,7 @@ class Intake:
         claims: list[Claims] = []
         order = self.jobs[self._rotation :] + self.jobs[: self._rotation]
         self._rotation = (self._rotation + 1) % len(self.jobs)
-        rooms = {False: self.room(False), True: self.room(True)}
+        rooms = {kind: self.room(kind) + leaving[kind] for kind in (False, True)}
         for left, job in zip(range(len(order), 0, -1), order, strict=True):
             place = self.place_of[id(job)]
             room = rooms[job.handler.is_async]
@@ -87,6 +88,8 @@ class Intake:
     def exchanged(self, seconds: float) -> None:
         """A request with claims and outcomes took so long."""
         self.ahead_seconds = max(AHEAD_SECONDS, min(AHEAD_EXCHANGES * seconds, 1.0))
+        for job in self.jobs:
+            job.source.exchange_seconds += (seconds - job.source.exchange_seconds) * 0.3
 
     def _most(self, job: Job, place: Place) -> int:
         """How many tasks of one step may be claimed at once."""
@@ -95,8 +98,8 @@ class Intake:
         most = max(self._batch, min(place.engine.batch, 100) if quick else self._batch)
         if quick and place.engine.parallel_reads:
             most = 4 * self._batch
-        if job.handler.is_async:  # all of them begin at once: nothing is held for later
-            most = max(most, min(self.room(True), MOST_CLAIMS))
+        if job.handler.is_async:  # many wait at a time, and often end together
+            most = max(most, MOST_CLAIMS)
         if job.handler.max_concurrency is not None:
             most = min(most, job.handler.max_concurrency + int(job.rate * self.ahead_seconds) - job.held)
         return most
@@ -104,10 +107,8 @@ class Intake:
     def room(self, is_async: bool) -> int:
         """How many more tasks there are hands for, and a little ahead where they finish quickly."""
         held = sum(job.held for job in self.jobs if job.handler.is_async == is_async)
-        if is_async:
-            return max(0, self._concurrency - held)
-        hands = self._concurrency - len(self._threads.stuck)
-        rate = sum(job.rate for job in self.jobs if not job.handler.is_async)
+        hands = self._concurrency - (0 if is_async else len(self._threads.stuck))
+        rate = sum(job.rate for job in self.jobs if job.handler.is_async == is_async)
         ahead = min(int(rate * self.ahead_seconds), 4 * self._batch)
         return max(0, hands + ahead - held) if hands > 0 else 0
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 import threading
 from collections import deque
+from collections.abc import Callable
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from statustrack.core import lifecycle
@@ -50,7 +52,7 @@ class Job:
         self.held = 0  #: claimed and not yet recorded
         self.finished = 0  #: since the rate was looked at last
         self.rate = 0.0  #: tasks per second, lately
-        self.gate = threading.Lock()  # over running and parked, where concurrency is limited
+        self.gate = threading.Lock()  # over the states of its works, and over running and parked
         self.running = 0
         self.parked: deque[Work] = deque()
         self.children: Any = None  #: the processes of a process handler
@@ -60,6 +62,37 @@ class Job:
 
             self.children = Children(self)
         self.deadlines: deque[tuple[float, Work]] = deque()
+        self.noted: Callable[[], None] = lambda: None  #: told that there is a deadline to watch
+
+    # --- max_concurrency: who is refused waits in ``parked``, and is taken on by whoever ends ------------------------
+
+    def admit(self, work: Work) -> bool:
+        """Whether this task may begin now; else it is parked."""
+        limit = self.handler.max_concurrency
+        if limit is None:
+            return True
+        with self.gate:
+            if self.running >= limit:
+                self.parked.append(work)
+                return False
+            self.running += 1
+            return True
+
+    def next_parked(self) -> Work | None:
+        """A task that was admitted has ended: the parked one that may begin in its place."""
+        if self.handler.max_concurrency is None:
+            return None
+        with self.gate:
+            if self.parked:
+                return self.parked.popleft()
+            self.running -= 1
+            return None
+
+    def watch(self, work: Work) -> None:
+        """The handler begins with this task now: from here its time counts."""
+        if self.handler.timeout_seconds is not None:
+            self.deadlines.append((monotonic() + self.handler.timeout_seconds, work))
+            self.noted()
 
     def __repr__(self) -> str:
         return f"Job({self.step.__name__})"
@@ -87,6 +120,28 @@ class Work(ExecutionContext[Any]):
                 f"the handler of {self.job.step.__name__} returned {type(returned).__name__}: it must return a dict "
                 "(merged into the task's data) or None."
             )
+
+    def begin(self) -> bool:
+        """The handler is about to run; False: the task was given back while it waited."""
+        with self.job.gate:
+            if self.state != WAITING:
+                return False
+            self.state = RUNNING
+            return True
+
+    def withdraw(self) -> bool:
+        """Take it back before it begins; False: it has begun."""
+        with self.job.gate:
+            if self.state != WAITING:
+                return False
+            self.state = ABANDONED
+            return True
+
+    def run_by(self, runner: Any) -> bool:
+        """What can be stopped when the attempt is given up; False: it has been given up already."""
+        with self.job.gate:
+            self.runner = runner
+            return self.state == RUNNING
 
     def end(self) -> bool:
         """The handler has come to its end; False: the worker has given the attempt up before."""
@@ -116,8 +171,9 @@ def run_handler(work: Work) -> None:
     try:
         job = work.job
         if job.children is not None:
-            job.children.run(work)
+            job.children.run(work)  # which watches its time
             return
+        job.watch(work)
         returned = job.function(work)
         if returned is not None:
             work.merge(returned)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
+from collections.abc import Callable
 from time import monotonic
 
 from statustrack.core.config import WORKER_RETRY_DELAY_SECONDS
@@ -11,7 +12,7 @@ from statustrack.core.errors import StorageError
 from statustrack.core.writes import Write
 from statustrack.engines.protocol import Unknown
 from statustrack.tracking import wakeup
-from statustrack.tracking.ending import plan_timeout
+from statustrack.tracking.ending import Plan, plan_timeout
 from statustrack.tracking.heartbeat import let_go
 from statustrack.tracking.trace import log
 from statustrack.worker.claims import Claims
@@ -46,11 +47,12 @@ class Loop:
         self.stopping = False
         self.threads = Threads(concurrency, self._ended, self._rest)
         self.coroutines = coroutines
-        coroutines.ended, coroutines.noted = self._ended, self._rest
+        coroutines.ended, coroutines.most = self._ended, concurrency
         tables: dict[tuple[int, str], Place] = {}
         for job in jobs:
             tables.setdefault((id(job.engine), job.table), Place(job.engine, job.table, report))
             job.follows = [other for other in jobs if _follows(job, other)]
+            job.noted = self._rest
         self.places = list(tables.values())
         self.place_of = {id(job): tables[id(job.engine), job.table] for job in jobs}
         self.intake = Intake(jobs, self.place_of, self.threads, concurrency, batch)
@@ -99,7 +101,7 @@ class Loop:
         self._collect()
         self._watch_deadlines()
         now = monotonic()
-        claims = [] if self.stopping else self.intake.wanted(now, not self.held and not self.done)
+        claims = [] if self.stopping else self._wanted(now)
         for place in self.places:
             works = place.outcomes.take()
             mine = [each for each in claims if self.place_of[id(each.job)] is place]
@@ -110,6 +112,14 @@ class Loop:
             self._rescue(now)
         self._wake_threads()
         self._wait(until)
+
+    def _wanted(self, now: float) -> list[Claims]:
+        # What is recorded in the same request has left its hands already.
+        leaving = {False: 0, True: 0}
+        for place in self.places:
+            for work in place.outcomes.ready:
+                leaving[work.job.handler.is_async] += 1
+        return self.intake.wanted(now, not self.held and not self.done, leaving)
 
     def _collect(self) -> None:
         """Plan what is to be recorded of the attempts that have ended."""
@@ -142,22 +152,29 @@ class Loop:
         for job in self.jobs:
             while job.deadlines and (job.deadlines[0][1].state != RUNNING or job.deadlines[0][0] <= now):
                 _, work = job.deadlines.popleft()
-                if work.abandon():
-                    seconds = job.handler.timeout_seconds or 0.0
+                seconds = job.handler.timeout_seconds or 0.0
+                if self.give_up(
+                    work,
+                    lambda work=work, seconds=seconds: plan_timeout(work, seconds, WORKER_RETRY_DELAY_SECONDS),  # type: ignore[misc]
+                    f"it took longer than its {seconds:g} s",
+                ):
                     self.report.timed_out += 1
                     log(logging.WARNING, "timed_out", work._hold.key, seconds=seconds, handler=job.handler.name[1])
-                    work.plan = plan_timeout(work, seconds, WORKER_RETRY_DELAY_SECONDS)
-                    self.cut_off(work, f"it took longer than its {seconds:g} s")
         self._collect()
 
-    def cut_off(self, work: Work, why: str) -> None:
-        """The attempt has been given up: stop what runs, as far as it can be stopped."""
+    def give_up(self, work: Work, plan: Callable[[], Plan], why: str) -> bool:
+        """Give up an attempt, record this plan instead of what it would have come to, and stop what runs as far as it
+        can be stopped. False: it has just ended by itself."""
+        given_up = work.abandon() if work.job.handler.is_async else self.threads.give_up(work)
+        if not given_up:
+            return False
+        work.plan = plan()
         work._hold.why_lost = why  # for ctx.check(); the lease itself is ours until the outcome is recorded
-        if work.runner is not None:
-            work.runner.stop()  # a coroutine is cancelled, a process killed
-        elif not work.job.handler.is_async:
-            self.threads.stuck.add(work)
+        runner = work.runner
+        if runner is not None:
+            runner.stop()  # a coroutine is cancelled, a process killed
         self.done.append(work)
+        return True
 
     # --- one request: outcomes and claims together -------------------------------------------------------------------
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import multiprocessing
 import pickle
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import monotonic
 from typing import Any
 
 from statustrack.core.errors import StatusTrackError
@@ -14,6 +17,8 @@ from statustrack.worker.jobs import Job, Work
 _spawn = multiprocessing.get_context("spawn")
 #: How often a thread that waits for its child looks whether the lease still stands.
 LOOK_SECONDS = 0.25
+#: How long a child may take to start and to import the module of its handler.
+START_SECONDS = 120.0
 
 
 class HandlerProcessDied(StatusTrackError):
@@ -36,8 +41,10 @@ class Children:
         try:
             if child is None or not child.is_alive:
                 child = Child(self._job)
-            work.runner = child
-            child.work(work)
+            if work.run_by(child):
+                child.wait_until_ready(work)
+                self._job.watch(work)  # importing the user's modules is not the handler's time
+                child.work(work)
         except Exception as error:
             work.error = error
         finally:
@@ -69,6 +76,8 @@ class Child:
         )
         self._process.start()
         theirs.close()  # so that each side sees the end of the other
+        self._module = job.handler.name[0]
+        self._ready = False
         self._stopped = False
 
     @property
@@ -80,6 +89,42 @@ class Child:
         self._stopped = True
         self._process.kill()
 
+    def wait_until_ready(self, work: Work) -> None:
+        """Until it has imported its handler. Raises what the import raised."""
+        if self._ready:
+            return
+        until = monotonic() + START_SECONDS
+        with self._dying("before it was ready", work):
+            while not self._pipe.poll(LOOK_SECONDS):
+                self._look(work)
+                if monotonic() > until:
+                    self.stop()
+                    raise HandlerProcessDied(
+                        f"the process of the handler was not ready after {START_SECONDS:g} s: it hangs while it "
+                        f"imports {self._module}, or the machine has no room for it."
+                    )
+            kind, value = self._pipe.recv()
+        if kind == "raised":
+            self.stop()
+            raise value
+        self._ready = True
+
+    def _look(self, work: Work) -> None:
+        if work._hold.is_lost:  # whoever has the task now must not meet us at work on it
+            self.stop()
+            work.check()
+
+    @contextmanager
+    def _dying(self, when: str, work: Work) -> Iterator[None]:
+        try:
+            yield
+        except (EOFError, OSError):
+            self._process.join(5.0)
+            work.check()
+            raise HandlerProcessDied(
+                f"the process of the handler died {when} (exit code {self._process.exitcode})."
+            ) from None
+
     def work(self, work: Work) -> None:
         """One task, from the sending to the answer. Raises what the handler raised."""
         facts = {
@@ -88,30 +133,27 @@ class Child:
             "lock_token": work.lock_token,
             "lease_until": work.lease_until,
         }
-        try:
-            self._pipe.send_bytes(pickle.dumps((work.task, facts)))
-            while True:
+        message = pickle.dumps((work.task, facts))
+        while True:
+            with self._dying("in the middle of the task", work):
+                if message:
+                    self._pipe.send_bytes(message)
+                    message = b""
                 while not self._pipe.poll(LOOK_SECONDS):
-                    if work._hold.is_lost:  # whoever has the task now must not meet us at work on it
-                        self.stop()
-                        work.check()
+                    self._look(work)
                 kind, value = self._pipe.recv()
-                if kind == "done":
-                    data, transact, sql = value
-                    if data is not None:
-                        work._pending["data"] = data
-                    if transact or sql:
-                        work.also(transact=transact, sql=sql)
-                    return
-                if kind == "raised":
-                    raise value
-                self._pipe.send(_answer(work, kind, value))
-        except (EOFError, BrokenPipeError, ConnectionResetError, OSError):
-            self._process.join(5.0)
-            work.check()
-            raise HandlerProcessDied(
-                f"the process of the handler died in the middle of the task (exit code {self._process.exitcode})."
-            ) from None
+            if kind == "done":
+                data, transact, sql = value
+                if data is not None:
+                    work._pending["data"] = data
+                if transact or sql:
+                    work.also(transact=transact, sql=sql)
+                return
+            if kind == "raised":
+                raise value
+            answer = _answer(work, kind, value)
+            with self._dying("in the middle of the task", work):
+                self._pipe.send(answer)
 
 
 def _answer(work: Work, verb: str, arguments: tuple[Any, ...]) -> tuple[str, Any]:

@@ -5,12 +5,10 @@ from __future__ import annotations
 
 import logging
 import random
-import uuid
 from time import monotonic
-from typing import Any
 
 from statustrack.core import lifecycle, times
-from statustrack.core.record import NOT_LOCKED, lease_end_ms
+from statustrack.core.record import lease_end_ms
 from statustrack.core.writes import Row
 from statustrack.engines.protocol import Applied, Cursor
 from statustrack.tracking import hooks
@@ -127,43 +125,28 @@ class Rescue:
         return found
 
     def _take(self, rows: list[Row]) -> list[str]:
-        """Take them over in one request, and give back at once those that may be tried again: a task whose holder died
-        is run alone, by whoever has nothing else at hand."""
+        """Take them from their dead holders in one request: those that may be tried again are then run alone, by
+        whoever has nothing else at hand."""
         job = self.job
         engine, config = job.engine, job.config
         now = engine.now()
         expire_at = expiry(engine, job.table, config, config.ignored_status, now)
-        tokens = {row["key"]: uuid.uuid4().hex for row in rows}
-        writes = [
-            lifecycle.take_over(
-                config,
-                row,
-                token=tokens[row["key"]],
-                worker=worker_name(),
-                now=now,
-                lease_ms=job.lease_ms,
-                expire_at=expire_at,
-            )
-            for row in rows
-        ]
-        back: list[Any] = []
+        writes = [lifecycle.rescue(config, row, now=now, expire_at=expire_at) for row in rows]
+        again: list[str] = []
         for row, outcome in zip(rows, engine.apply(job.table, writes), strict=True):
             if not isinstance(outcome, Applied):
                 continue  # its holder lives, or another worker was quicker
             self.report.rescued += 1
-            taken = outcome.row
-            if taken.get("lock") in (None, NOT_LOCKED):
+            after = outcome.row
+            if after.get("status") == config.ignored_status:
                 self.report.ignored += 1
-                log(logging.WARNING, "ignored", row["key"], retry=taken.get("retry"), error=taken.get("error_summary"))
-                self._fire("ignored", taken)
+                log(logging.WARNING, "ignored", row["key"], retry=after.get("retry"), error=after.get("error_summary"))
+                self._fire("ignored", after)
             else:
                 log(logging.WARNING, "rescued", row["key"], attempt=row.get("attempt"), holder=row.get("worker"))
-                self._fire("taken_over", taken)
-                back.append(lifecycle.give_back(config, taken, now=engine.now()))
-        if not back:
-            return []
-        outcomes = engine.apply(job.table, back)
-        return [write.key for write, outcome in zip(back, outcomes, strict=True) if isinstance(outcome, Applied)]
+                self._fire("taken_over", after)
+                again.append(row["key"])
+        return again
 
     def _fire(self, event: str, row: Row) -> None:
         if hooks.registered:

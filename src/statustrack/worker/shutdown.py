@@ -46,7 +46,9 @@ def _give_back_waiting(loop: Loop) -> None:
         with job.gate:
             taken += job.parked
             job.parked.clear()
-    waiting = [work for work in taken if work.abandon()]
+    # Coroutines that wait for a loop which is busy elsewhere are in no queue of ours.
+    taken += [work for work in loop.held if work.job.handler.is_async and work not in taken]
+    waiting = [work for work in taken if work.withdraw()]
     for place in loop.places:
         works = [work for work in waiting if loop.place_of[id(work.job)] is place]
         for work in works:
@@ -60,6 +62,4 @@ def _give_back_waiting(loop: Loop) -> None:
 def _release_running(loop: Loop) -> None:
     """Give back what still runs; it is stopped as far as it can be."""
     for work in list(loop.held):
-        if work.abandon():
-            work.plan = plan_release(work)
-            loop.cut_off(work, "the worker was told to stop")
+        loop.give_up(work, lambda work=work: plan_release(work), "the worker was told to stop")  # type: ignore[misc]

@@ -29,13 +29,18 @@ REMEMBERED = 100_000
 HINTS = 1000
 #: How long a worker that was quicker counts as a rival.
 RIVAL_SECONDS = 30.0
-#: How often a worker in a crowd looks who the others are.
-MEET_SECONDS = 0.5
-#: How long tasks of a rival's part are left to it, once our own part is done.
-PATIENCE_SECONDS = 0.3
+#: How often a worker in a crowd looks who the others are: while it learns of new ones, and later.
+MEET_SECONDS, MEET_AGAIN_SECONDS = 0.3, 5.0
+MEET_ROWS = 250
+#: How many tasks of a rival's part are taken at a time.
+MOST_HELP = 25
+#: How long tasks of a rival's part are left to it once our own part is done: so long, or so many exchanges.
+PATIENCE_SECONDS, PATIENCE_EXCHANGES = 0.3, 4
 #: A walk is repeated after so long for each row that it has passed over (in backoff, say, within the overlap).
 POLL_SECONDS_PER_ROW, LONGEST_POLL_SECONDS = 0.0002, 2.0
 LARGEST_PAGE = 1000
+#: All that is asked of a row that may be claimed; SQLite's index has it, so no row is looked at.
+_WANTED = ("ready_at",)
 
 
 class Source:
@@ -47,10 +52,17 @@ class Source:
         self.config = config
         self.partitions: list[Partition] = []
         self.rivals: dict[str, float] = {}  #: other workers that were quicker than us, and when
+        self._seeds: list[int] | None = None  # of our name and theirs
+        self.siblings: frozenset[str] = frozenset()  #: rivals of whom we are told; set by another thread
+        self._met: frozenset[str] = frozenset()
         self._choosy = False  # whether we take our own part of the tasks only
         self._again = False  # whether tasks were left to rivals: the next walk goes over the same rows
         self._own_at = 0.0
+        self._depth = 0  # whose part we may take too: 0 ours, 1 those in which we come second, and so on
+        self._spare: list[tuple[str, str]] = []  # their tasks that this walk has seen
         self._meet_at = 0.0
+        self._learned_at = 0.0
+        self.exchange_seconds = 0.0  #: how long a request with claims takes just now
         self._own = 0  # how many of our own part this walk has seen
         self._me = worker_name()
         self._ahead = 3 if engine.parallel_reads else 1  # where a page is a request, it may be for more than one batch
@@ -69,7 +81,7 @@ class Source:
     def hint(self, key: str) -> None:
         """This task has just become claimable (its step before has succeeded here, say). What is in a rival's part is
         left to the rival, who finds it by reading."""
-        if len(self._hints) < HINTS and not (self._choosy and self.rivals and not self._is_own(key)):
+        if len(self._hints) < HINTS and not (self._choosy and self.rivals and self._rank(key)):
             self._hints.append(key)
 
     def take(self, most: int, now: int) -> list[str]:
@@ -127,7 +139,7 @@ class Source:
     def refused(self, key: str, current: Row | None, now: int) -> None:
         """A claim was refused: if the task is claimable later, remember when; if a rival was quicker, remember whom."""
         if current is not None and current.get("worker") not in (None, self._me):
-            self.rivals[current["worker"]] = monotonic()
+            self._meet(current["worker"])
         if current is None or current.get("status") not in lifecycle.claimable(self.config):
             return
         ready = int(current.get("ready_at") or 0)
@@ -136,7 +148,7 @@ class Source:
 
     def remember(self, key: str, ready_ms: int) -> None:
         """Try this task when it is ready. With rivals, each has the first try at its own part of the tasks."""
-        if self.rivals and not self._is_own(key):
+        if self.rivals and self._rank(key):
             ready_ms += 1000 + random.randrange(1000 * len(self.rivals))
         if len(self._known) >= REMEMBERED and key not in self._known:
             self._forgotten = min(self._forgotten or ready_ms, ready_ms)
@@ -148,15 +160,16 @@ class Source:
     def jump(self, now: int) -> None:
         """Rivals work at the same place: go on at a random one, and take our own part of the tasks first."""
         self._found.clear()
-        self._choosy = True
+        if not self._choosy:
+            self._choosy, self._own_at, self._depth = True, monotonic(), 0
         self._refresh_directory(now)
         self._meet_rivals()
         self._turn = random.randrange(len(self.partitions))
         partition = self.partitions[self._turn]
         if partition.since is not None and partition.head:
             return  # only what is new is left to read
-        oldest = self.engine.page(self.table, partition.name, limit=1).rows
-        newest = self.engine.page(self.table, partition.name, limit=1, newest_first=True).rows
+        oldest = self.engine.page(self.table, partition.name, limit=1, attributes=()).rows
+        newest = self.engine.page(self.table, partition.name, limit=1, newest_first=True, attributes=()).rows
         if not oldest or not newest:
             return
         try:
@@ -168,15 +181,38 @@ class Source:
 
     def _meet_rivals(self) -> None:
         """Who holds tasks of this step just now."""
-        if monotonic() < self._meet_at:
+        now = monotonic()
+        if now < self._meet_at:
             return
-        self._meet_at = monotonic() + MEET_SECONDS
-        code = self.config.in_progress_status
-        shards = directory_of(self.engine, self.table).read(DIRECTORY_SECONDS).shards(self.config.use_case_id, code)
-        name = self.config.partition(code, random.randint(1, max(1, shards)))
-        for row in self.engine.page(self.table, name, limit=SMALLEST_PAGE, newest_first=True).rows:
-            if row.get("worker") not in (None, self._me):
-                self.rivals[row["worker"]] = monotonic()
+        self._meet_at = now + (MEET_SECONDS if now - self._learned_at < MEET_AGAIN_SECONDS else MEET_AGAIN_SECONDS)
+        directory = directory_of(self.engine, self.table).read(DIRECTORY_SECONDS)
+        recent = times.to_text(self.engine.now() - int(RIVAL_SECONDS * 1_000_000))
+        # Who works on something; where tasks are quick that says little, so also who has just been done with one.
+        for code, since in ((self.config.in_progress_status, None), (self.config.succeeded_status, recent)):
+            shards = directory.shards(self.config.use_case_id, code)
+            name = self.config.partition(code, random.randint(1, max(1, shards)))
+            rows = self.engine.page(
+                self.table, name, limit=MEET_ROWS, newest_first=True, since=since, attributes=("worker",)
+            ).rows
+            for row in rows:
+                if row.get("worker") not in (None, self._me):
+                    self._meet(row["worker"])
+            if len(rows) == MEET_ROWS:
+                break
+
+    def _meet_siblings(self) -> None:
+        if self.siblings is not self._met:
+            for name in self._met - self.siblings:
+                self.rivals.pop(name, None)
+            self._met = self.siblings
+            for name in self._met:
+                self._meet(name)
+            self._seeds = None
+
+    def _meet(self, name: str) -> None:
+        if name not in self.rivals:
+            self._seeds, self._learned_at = None, monotonic()
+        self.rivals[name] = monotonic()
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
@@ -215,25 +251,37 @@ class Source:
         del self._known[key]  # redriven, say: it need not wait any longer
         return True
 
-    def _is_own(self, key: str) -> bool:
-        """Whether this task is in our part: of all workers that we know of, our name and its key make the largest
-        number (rendezvous hashing), so that workers who know each other divide the tasks without a word."""
+    def _rank(self, key: str) -> int:
+        """0 for a task of our part: of all workers that we know of, our name and its key make the largest number
+        (rendezvous hashing), so that workers who know each other divide the tasks without a word. 1 if one of them
+        comes before us, and so on: where a rival is slow or gone, the others divide its part in the same way."""
+        if self._seeds is None:
+            self._seeds = [zlib.crc32(name.encode()) for name in (self._me, *self.rivals)]
         data = key.encode("utf-8", "surrogatepass")
-        mine = zlib.crc32(data, zlib.crc32(self._me.encode()))
-        return all(zlib.crc32(data, zlib.crc32(name.encode())) <= mine for name in self.rivals)
+        mine, *others = [zlib.crc32(data, seed) for seed in self._seeds]
+        return sum(1 for other in others if other > mine)
 
     def _forget_rivals(self) -> None:
         limit = monotonic() - RIVAL_SECONDS
-        for name in [name for name, seen in self.rivals.items() if seen < limit]:
+        for name in [name for name, seen in self.rivals.items() if seen < limit and name not in self._met]:
             del self.rivals[name]
+            self._seeds = None
         if not self.rivals:
             self._choosy = False
 
     def _page(self, partition: Partition, wanted: int, now: int) -> None:
+        self._meet_siblings()
+        if self._choosy:
+            self._meet_rivals()
         choosy = self._choosy and bool(self.rivals)
         limit = max(partition.page, wanted * (len(self.rivals) + 1) if choosy else wanted * self._ahead)
         page = self.engine.page(
-            self.table, partition.name, limit=min(LARGEST_PAGE, limit), after=partition.after, since=partition.since
+            self.table,
+            partition.name,
+            limit=min(LARGEST_PAGE, limit),
+            after=partition.after,
+            since=partition.since,
+            attributes=_WANTED,
         )
         now_ms, fresh = now // 1000, 0
         for row in page.rows:
@@ -243,11 +291,14 @@ class Source:
                     self.remember(key, ready)
             elif self._is_news(key, now_ms):
                 fresh += 1
-                if not choosy or self._is_own(key):
+                rank = self._rank(key) if choosy else 0
+                if not rank:
                     self._own += 1
                     self._found.append(key)
                 else:
                     self.left += 1
+                    if rank <= self._depth:
+                        self._spare.append((row["update_time"], key))
         # Where most rows wait, larger pages pass over them in fewer requests.
         partition.page = LARGEST_PAGE if fresh * 4 < len(page.rows) else SMALLEST_PAGE
         partition.after = page.after
@@ -264,14 +315,20 @@ class Source:
             self._walked(now)
 
     def _walked(self, now: int) -> None:
-        """A walk that left tasks to rivals has ended: those that they do not take soon are anybody's."""
-        self._again = self.left > 0
-        if self._own:
-            self._own_at = monotonic()
-            if self.left:
-                for each in self.partitions:
-                    each.begin(each.since, now)
-        elif self.left and monotonic() - self._own_at > PATIENCE_SECONDS:
-            self._choosy = False
+        """A walk that left tasks to rivals has ended: those that they do not take soon are for who comes next."""
+        moment, own, left = monotonic(), self._own, self.left
         self._own = self.left = 0
+        spare, self._spare = sorted(self._spare), []
+        self._again = left > 0
         self._forget_rivals()
+        if own:
+            self._own_at, self._depth = moment, 0
+        elif spare:  # from their newest end: they are at work on the oldest
+            self._found.extend(key for _, key in spare[: -1 - min(len(spare) // 2, MOST_HELP) : -1])
+        elif left and moment - self._own_at > max(PATIENCE_SECONDS, PATIENCE_EXCHANGES * self.exchange_seconds):
+            self._own_at, self._depth = moment, self._depth + 1
+        else:
+            return
+        if left:
+            for each in self.partitions:
+                each.begin(each.since, now)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from statustrack.core.errors import StatusTrackError
 from statustrack.tracking import location
+from statustrack.tracking.identity import worker_name
 from statustrack.tracking.trace import log
 from statustrack.worker.jobs import check_importable
 from statustrack.worker.report import Report, merged
@@ -46,6 +47,8 @@ class Member:
         self.report = Report()
         self.error: BaseException | None = None
         self.worked = False
+        self.name = ""  #: as others see it in the rows
+        self.is_listening = True
 
     def listen(self) -> None:
         """Take what it has said."""
@@ -54,15 +57,17 @@ class Member:
                 kind, value = self.pipe.recv()
                 if kind == "error":
                     self.error = value
+                elif kind == "name":
+                    self.name = value
                 else:
                     self.report, self.worked = value, True
         except (EOFError, OSError):
-            pass
+            self.is_listening = False
 
-    def tell(self, word: str) -> None:
-        """Stop, or release; one that is gone hears nothing."""
+    def tell(self, word: str, value: Any = None) -> None:
+        """Stop, or release, or who its siblings are; one that is gone hears nothing."""
         with contextlib.suppress(OSError):
-            self.pipe.send(word)
+            self.pipe.send((word, value))
 
 
 class Swarm:
@@ -142,12 +147,22 @@ class Swarm:
 
     def _wait(self, seconds: float) -> None:
         sentinels: list[Any] = [member.process.sentinel for member in self._members]
-        wait([self._bell_in, *sentinels], timeout=seconds)
+        pipes = [member.pipe for member in self._members if member.is_listening]
+        wait([self._bell_in, *sentinels, *pipes], timeout=seconds)
         while self._bell_in.poll():
             self._bell_in.recv_bytes()
 
     def _tend(self) -> None:
         """Listen to all; see who has ended, and why."""
+        before = [member.name for member in self._members]
+        self._tend_each()
+        names = [member.name for member in self._members]
+        if names != before and not self._worker._stop_wanted:
+            for member in self._members:
+                if member.name:
+                    member.tell("siblings", [name for name in names if name not in ("", member.name)])
+
+    def _tend_each(self) -> None:
         for member in list(self._members):
             dead = not member.process.is_alive()  # before listening: its last words count
             member.listen()
@@ -206,6 +221,7 @@ def main(settings: dict[str, Any], pipe: Connection) -> None:
             location.use_engine(settings["engine"])
         worker = Worker(*settings["steps"], **settings["options"])
         worker._has_siblings = True
+        pipe.send(("name", worker_name()))
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal reaches all; the parent tells us
         signal.signal(signal.SIGTERM, lambda *_: worker._signalled("SIGTERM"))
         threading.Thread(target=_obey, args=(worker, pipe), name="statustrack-parent", daemon=True).start()
@@ -233,9 +249,11 @@ def _obey(worker: Worker, pipe: Connection) -> None:
     """Do what the parent says; when it is gone, stop."""
     while True:
         try:
-            word = pipe.recv()
+            word, value = pipe.recv()
         except (EOFError, OSError):
-            word = "stop"
             worker.stop()
             return
-        worker.stop(now=word == "release")
+        if word == "siblings":
+            worker._siblings = frozenset(value)
+        else:
+            worker.stop(now=word == "release")

@@ -6,9 +6,8 @@ import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable
-from time import monotonic
 
-from statustrack.worker.jobs import RUNNING, WAITING, Work, run_handler
+from statustrack.worker.jobs import Work, run_handler
 
 
 class Bell:
@@ -66,6 +65,17 @@ class Threads:
             woken += 1
         return woken
 
+    def give_up(self, work: Work) -> bool:
+        """Give up an attempt that runs; False: it has ended. A thread cannot be killed: its slot is lost until the
+        handler ends."""
+        if work in self.stuck:
+            return False
+        self.stuck.add(work)  # before the thread can learn of it, and take it out again
+        if work.abandon():
+            return True
+        self.stuck.discard(work)
+        return False
+
     def close(self) -> None:
         """Let every thread end after its task."""
         self._closed = True
@@ -94,47 +104,25 @@ class Threads:
 
     def _work(self, work: Work) -> None:
         job = work.job
-        limit = job.handler.max_concurrency
-        if limit is None and job.handler.timeout_seconds is None:
-            work.state = RUNNING
-            _begin(work)
-            if work.end():
-                self._ended(work)
+        if not job.admit(work):
             return
-        with job.gate:
-            if limit is not None and job.running >= limit:
-                job.parked.append(work)
-                return
-            job.running += 1
         next_one: Work | None = work
         while next_one is not None:
-            self._limited(next_one)
-            with job.gate:
-                next_one = None
-                while job.parked and next_one is None:
-                    next_one = job.parked.popleft()
-                if next_one is None or self._closed:
-                    job.running -= 1
-                    return
+            if next_one.begin():
+                _run_or_tell(next_one)
+            if next_one.end():
+                self._ended(next_one)
+            else:
+                self._over(next_one)
+            next_one = job.next_parked()
 
-    def _limited(self, work: Work) -> None:
-        job = work.job
-        with job.gate:
-            if work.state != WAITING:  # given back while it was parked
-                return
-            work.state = RUNNING
-        if job.handler.timeout_seconds is not None:
-            job.deadlines.append((monotonic() + job.handler.timeout_seconds, work))
-            self._rest()  # there is a deadline to watch
-        _begin(work)
-        if work.end():
-            self._ended(work)
-        else:
-            self.stuck.discard(work)
-            self._rest()  # its slot is free again
+    def _over(self, work: Work) -> None:
+        """A task that was given up, or given back, has left its thread: the slot is free again."""
+        self.stuck.discard(work)
+        self._rest()
 
 
-def _begin(work: Work) -> None:
+def _run_or_tell(work: Work) -> None:
     """Run the handler, unless the lease has ended while the task waited (a machine that slept, a stopped process)."""
     if work._hold.is_lost:
         work.error = work._lost_error()

@@ -58,6 +58,7 @@ class Worker:
         self._swarm: Any = None
         self._running = False
         self._has_siblings = False  # others begin at the same moment with the same tasks: not at their head, then
+        self._siblings: frozenset[str] = frozenset()  # their names, as far as we were told
 
     def __repr__(self) -> str:
         return f"Worker({', '.join(step.__name__ for step in self.steps)}, concurrency={self.concurrency})"
@@ -197,6 +198,8 @@ class Worker:
             try:
                 while not self._stop_wanted and not (idle is not None and idle.is_over()):
                     look = None if idle is None else idle.next_look()
+                    for job in jobs:
+                        job.source.siblings = self._siblings
                     loop.turn(next_note if look is None else min(look, next_note))
                     if on_progress is not None and monotonic() >= next_note:
                         next_note = monotonic() + NOTE_SECONDS
@@ -207,7 +210,8 @@ class Worker:
                 loop.close()
                 coroutines.close()
                 self._loop = None
-            report.stuck = len(loop.threads.stuck)
+            # A killed process may not be reaped yet; its thread is about to end.
+            report.stuck = sum(1 for work in list(loop.threads.stuck) if work.job.children is None)
             report.stopped_by = self._stop_wanted
             note()
             log(logging.INFO, "worker_stopped", ", ".join(step.__name__ for step in self.steps), by=self._stop_wanted)

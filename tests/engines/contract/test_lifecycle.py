@@ -171,6 +171,25 @@ def test_a_lost_attempt_is_taken_over_once_and_its_holder_can_change_nothing(pla
     assert len(row["late_results"]) == LATE_RESULTS_KEPT
 
 
+def test_a_rescue_is_one_write_and_lands_once(play: Play) -> None:
+    play.applied(play.create)
+    play.applied(play.claim(token(1)))
+    held = dict(play.rows)
+    play.now += 61 * SECOND
+    row = play.applied(lambda _, row: lifecycle.rescue(CONFIG, row, now=play.now))
+    assert (row["status"], row["retry"], row["lock"], row["attempt"]) == (16, 1, NOT_LOCKED, 1)
+    assert [entry.outcome for entry in attempts_of(row)] == ["lost"]
+    play.applied(lambda key, _: lifecycle.rescue(CONFIG, held[key], now=play.now - SECOND))  # sent again
+    play.refused(lambda key, _: lifecycle.succeed(CONFIG, held[key], now=play.now))
+    play.refused(play.heartbeat(token(1), seconds=500))
+    for number in (2, 3):
+        assert play.applied(play.claim(token(number)))["attempt"] == number
+        play.refused(lambda key, _: lifecycle.rescue(CONFIG, held[key], now=play.now))
+        play.now += 61 * SECOND
+        row = play.applied(lambda _, row: lifecycle.rescue(CONFIG, row, now=play.now))
+    assert (row["status"], row["lock"], "lease_until" in row) == (18, NOT_LOCKED, False)
+
+
 def test_a_late_result_makes_no_row(play: Play) -> None:
     play.refused(lambda key, _: lifecycle.late_result(key, "late"))
     assert list(play.engine.scan(play.table)) == []

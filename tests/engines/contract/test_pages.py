@@ -134,6 +134,17 @@ def test_a_page_shows_what_the_index_carries_at_least(engine: Engine, table: str
     assert engine.page(table, PARTITION, limit=10).rows == [on_page(engine, row)]
 
 
+def test_a_page_of_some_attributes_has_those_alone(engine: Engine, table: str) -> None:
+    rows = [row_of(f"task {n}", update_time=time_of(n), worker="w", **({"ready_at": n} if n else {})) for n in range(4)]
+    put(engine, table, *rows)
+    read = through(engine, table, limit=2, attributes=("ready_at",))
+    assert read == [
+        {name: row[name] for name in ("key", "update_time", "ready_at") if name in row} for row in rows
+    ]  # fmt: skip
+    ready = through(engine, table, limit=2, attributes=("ready_at",), ready_ms=2, newest_first=True)
+    assert [row["key"] for row in ready] == ["task 2", "task 1", "task 0"]
+
+
 def test_many_rows_of_the_very_same_time_are_all_read(engine: Engine, table: str) -> None:
     put(engine, table, *(row_of(f"task {number}") for number in range(60)))
     for newest_first in (False, True):

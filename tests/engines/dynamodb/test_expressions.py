@@ -93,6 +93,7 @@ def every_write() -> list[Write]:
         claim(),
         lifecycle.take_over(STEP, held, token="t", worker="w", now=NOW),
         lifecycle.take_over(STEP, {**held, "retry": 9}, token="t", worker="w", now=NOW),
+        lifecycle.rescue(STEP, held, now=NOW),
         lifecycle.evict(STEP, held, now=NOW, who="w", why="y"),
         lifecycle.heartbeat(STEP, KEY, token="t", now=NOW, until_ms=until),
         lifecycle.update(STEP, KEY, token="t", now=NOW, until_ms=until, changes={"data": "{}"}),

@@ -110,6 +110,10 @@ def test_an_older_index_is_good_enough(engine: DynamoEngine, foreign: Any) -> No
     for _ in range(2):  # ready_at is not in it, and DynamoDB refuses to filter by it
         assert engine.page(table, "v", limit=5, ready_ms=1).rows == [seen]
     assert engine.meter.by_operation["Query"] == 3
+    engine.connection.narrow_indexes.clear()
+    for _ in range(2):
+        assert engine.page(table, "v", limit=5, attributes=("ready_at",)).rows == [seen]
+    assert engine.meter.by_operation["Query"] == 6
 
 
 @pytest.mark.parametrize(

@@ -155,8 +155,9 @@ class DynamoEngine:
         since: str | None = None,
         until: str | None = None,
         ready_ms: int | None = None,
+        attributes: Sequence[str] | None = None,
     ) -> Page:
-        """Up to ``limit`` rows of a partition, by update_time, with the attributes that the status index carries."""
+        """Up to ``limit`` rows of a partition, by update_time, with what the status index carries or these of it."""
         return self._explained(
             table,
             lambda: reads.page(
@@ -169,6 +170,7 @@ class DynamoEngine:
                 since=since,
                 until=until,
                 ready_ms=ready_ms,
+                attributes=attributes,
             ),
         )
 

@@ -92,6 +92,7 @@ def page(
     since: str | None = None,
     until: str | None = None,
     ready_ms: int | None = None,
+    attributes: Sequence[str] | None = None,
 ) -> Page:
     """One page of a partition. Rows of one update_time come in DynamoDB's own order, not in that of their keys."""
     values: dict[str, Any] = {":value": {"S": partition}}
@@ -120,6 +121,11 @@ def page(
         parameters["FilterExpression"] = (
             "attribute_not_exists(#ready_at) OR attribute_type(#ready_at, :null) OR #ready_at <= :ready"
         )
+    shown = attributes is not None and table not in connection.narrow_indexes
+    if shown and attributes is not None:
+        projected = projection(("update_time", *attributes))
+        parameters["ProjectionExpression"] = projected["ProjectionExpression"]
+        names = {**names, **projected["ExpressionAttributeNames"]}
     if after is not None:
         parameters["ExclusiveStartKey"] = {
             "value": {"S": partition},
@@ -140,7 +146,7 @@ def page(
             **parameters,
         )
     except StorageError as error:
-        if not filtered or not is_narrow_index(str(error)):
+        if not (filtered or shown) or not is_narrow_index(str(error)):
             raise
         connection.narrow_indexes.add(table)
         return page(
@@ -152,6 +158,8 @@ def page(
             newest_first=newest_first,
             since=since,
             until=until,
+            ready_ms=ready_ms,
+            attributes=attributes,
         )
     last = reply.get("LastEvaluatedKey")
     cursor = Cursor(last["update_time"]["S"], last["key"]["S"]) if last else None

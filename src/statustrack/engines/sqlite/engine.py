@@ -239,8 +239,9 @@ class SqliteEngine:
         since: str | None = None,
         until: str | None = None,
         ready_ms: int | None = None,
+        attributes: Sequence[str] | None = None,
     ) -> Page:
-        sql, values = self._of(table).page(partition, limit, after, newest_first, since, until, ready_ms)
+        sql, values = self._of(table).page(partition, limit, after, newest_first, since, until, ready_ms, attributes)
         rows = self._rows("page", table, sql, values)
         if len(rows) <= limit:
             return Page(rows, None)

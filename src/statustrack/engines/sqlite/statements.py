@@ -181,6 +181,7 @@ class Statements:
         since: str | None,
         until: str | None,
         ready_ms: int | None,
+        attributes: Sequence[str] | None = None,
     ) -> tuple[str, list[Any]]:
         """One row more than ``limit``, so that the end of the partition shows at once."""
         # A row without update_time is in no index of DynamoDB; any text is >= ''.
@@ -196,11 +197,10 @@ class Statements:
             where.append("(`ready_at` IS NULL OR `ready_at` <= ?)")
             more.append(ready_ms)
         way = " DESC" if newest_first else ""
+        columns = _columns(None if attributes is None else ("update_time", *attributes))
         more.append(limit + 1)
-        return (
-            f"SELECT * FROM {self.name} WHERE {' AND '.join(where)} ORDER BY `update_time`{way}, `key`{way} LIMIT ?",
-            more,
-        )
+        order = f"`update_time`{way}, `key`{way}"
+        return f"SELECT {columns} FROM {self.name} WHERE {' AND '.join(where)} ORDER BY {order} LIMIT ?", more
 
     def count(self, partition: str, most: int | None) -> tuple[str, list[Any]]:
         """How many rows a partition has, from the index alone."""
