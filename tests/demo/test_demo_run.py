@@ -138,7 +138,7 @@ def test_the_table_holds_what_was_told(ran: tuple[Path, Finished]) -> None:
             assert [BROKEN[name] in entry["error"] for entry in task.errors["history"]] == [True] * 3
         else:
             assert task.is_succeeded()
-            assert set(task.data) == {"extracted", "answers"}
+            assert set(task.data) == {"path", "as_of", "extracted", "answers"}
             succeeded = [entry.status for entry in task.attempts if entry.outcome == "succeeded"]
             assert succeeded == [Extract.config.in_progress_status, Answer.config.in_progress_status]
 

@@ -16,7 +16,6 @@ from statustrack.demo.crew import Crew
 from statustrack.demo.inbox import Inbox
 from statustrack.demo.steps import Answer, Extract, steps_of
 from statustrack.demo.story import Event, Progress, Victim
-from statustrack.demo.worker import Job
 from statustrack.tracking.location import engine_for, use_engine
 
 #: How often the table is looked at: in a file; over a network; and in a file while a worker is to be caught in the act.
@@ -63,13 +62,17 @@ class Run:
             self.extract.delete_tasks_by_use_case_id(force=True)
         else:
             there = sum(sum(counts.values()) for counts in self._counts())
-        made = self.extract.create_many(self.inbox.task_ids)
+        made = self.extract.create_many((name, self._data(name)) for name in self.inbox.task_ids)
         if not fresh and there > made.existing:
             raise ConfigError(
                 f"the table holds {there - made.existing} tasks of documents that are not in this run (another "
                 "--invoices, or files that are gone). Add --fresh to forget them and start over."
             )
         return self.look()
+
+    def _data(self, task_id: str) -> dict[str, Any]:
+        path = (self.inbox.folder / task_id).absolute()
+        return {"path": str(path), "as_of": self.inbox.as_of.isoformat()}
 
     def _counts(self) -> tuple[dict[str, int], dict[str, int]]:
         """Step 1 and step 2, each task once: one that waits for step 2 counts there."""
@@ -100,12 +103,12 @@ class Run:
         if now.finished >= self.total:
             return
         self._before, self.worked = now.finished, True
-        job = Job(self.url, self.inbox.use_case_id, str(self.inbox.folder), self.inbox.as_of.isoformat(), str(self.log))
-        with _sigterm_as_ctrl_c(), Crew(job, self.workers) as crew:
+        # The last step first: what is nearly done comes before what is not begun.
+        with _sigterm_as_ctrl_c(), Crew((self.answer, self.extract), self.workers, self.log) as crew:
             yield self.look()
             crew.start()
             self._began = time.monotonic()
-            pids = ", ".join(str(member.pid) for member in crew.members)
+            pids = ", ".join(map(str, crew.pids))
             yield self._event("note", f"{self.workers} worker process{'es' * (self.workers > 1)} at work: {pids}")
             try:
                 yield from self._until_done(crew)
@@ -128,10 +131,12 @@ class Run:
                     yield from self._follow()
                 if aiming and now.passed >= KILL_AT * self.total:
                     yield from self._kill(crew)
-            for old, new in crew.tend():
-                how = "the killed one" if old.pid in self._killed else f"{old.pid}, which died"
-                yield self._event("note", f"worker {new.pid} takes the place of {how}")
+            came, went = crew.changes()
+            for new, old in zip(came, went, strict=False):
+                how = "the killed one" if old in self._killed else f"{old}, which died"
+                yield self._event("note", f"worker {new} takes the place of {how}")
             time.sleep(AIM_SECONDS if quick else LOOK_SECONDS / 4)
+        crew.changes()
         yield self.look()
         yield from self._follow()
 
@@ -139,24 +144,22 @@ class Run:
         killed = crew.kill_one_that(self._held_by)
         if killed is None:
             return
-        member, (step, task) = killed
-        self._killed.add(member.pid)
+        pid, (step, task) = killed
+        self._killed.add(pid)
         after = step.get_one_or_none(task.task_id, consistent_read=True)
-        if after is None or (after.worker, after.attempt) != (member.name, task.attempt) or not after.is_in_progress():
-            yield self._event("note", f"worker {member.pid} is killed too late, it had ended its task: once more")
+        if after is None or (after.worker, after.attempt) != (task.worker, task.attempt) or not after.is_in_progress():
+            yield self._event("note", f"worker {pid} is killed too late, it had ended its task: once more")
             return
-        self.victim = Victim(member.name, member.pid, step.__name__, task.task_id, task.attempt)
-        yield self._event(
-            "killed", f"worker {member.pid} is killed (SIGKILL) holding {task.task_id}, attempt {task.attempt}"
-        )
+        self.victim = Victim(str(task.worker), pid, step.__name__, task.task_id, task.attempt)
+        yield self._event("killed", f"worker {pid} is killed (SIGKILL) holding {task.task_id}, attempt {task.attempt}")
         if after.lease_until is not None:
             left = (after.lease_until - times.micros_to_datetime(self.engine.now())).total_seconds()
             yield self._event("note", f"its lease ends in {max(0.0, left):.1f} s: then another worker may take it")
 
-    def _held_by(self, worker: str) -> tuple[Any, Any] | None:
+    def _held_by(self, pid: int) -> tuple[Any, Any] | None:
         for step in (self.extract, self.answer):
             for task in step.query_by_status("in_progress"):
-                if task.worker == worker and task.task_id not in self.inbox.broken:
+                if pid_of(str(task.worker)) == str(pid) and task.task_id not in self.inbox.broken:
                     return step, task
         return None
 
@@ -170,7 +173,7 @@ class Run:
             return
         later = [entry for entry in task.attempts if entry.attempt > victim.attempt]
         lost = any(entry.attempt == victim.attempt and entry.outcome == "lost" for entry in task.attempts)
-        if lost and victim.stage == "waiting":
+        if lost and victim.stage == "waiting" and task.attempt > victim.attempt:
             victim.stage = "taken over"
             by = later[0].worker if later else str(task.worker)
             yield self._event(

@@ -1,10 +1,12 @@
-"""The two tracked steps of the demo, as a user would write them: extract a document, answer questions about it."""
+"""The two tracked steps of the demo and their handlers, as a user would write them: extract a document, answer
+questions about it."""
 
 from __future__ import annotations
 
 import dataclasses
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import statustrack as st
 from statustrack.demo.extract import extract
@@ -46,27 +48,38 @@ class Answer(Document):
     )
 
 
-def extract_document(ctx: st.ExecutionContext[Extract], folder: Path) -> None:
-    """Step 1: the task id is the document's name in its folder."""
-    ctx.set_data({"extracted": extract(folder / ctx.task.task_id)})
+@Extract.handler
+def extract_document(ctx: st.ExecutionContext[Any]) -> dict[str, Any]:
+    """Step 1: what the handler needs to know is in the task."""
+    return {"extracted": extract(Path(ctx.data["path"]))}
 
 
-def answer_questions(ctx: st.ExecutionContext[Answer], as_of: date) -> None:
+@Answer.handler
+def answer_questions(ctx: st.ExecutionContext[Any]) -> dict[str, Any]:
     """Step 2: an LLM call would go here, with the same data in and the same JSON out."""
-    answers = answer(ctx.data["extracted"], as_of)
-    ctx.set_data({**ctx.data, "answers": answers})
+    return {"answers": answer(ctx.data["extracted"], date.fromisoformat(ctx.data["as_of"]))}
+
+
+# --- other documents: the same steps, their own tasks in the same table ----------------------------------------------
+
+_OF = " of "
 
 
 def steps_of(use_case_id: str) -> tuple[type[Extract], type[Answer]]:
-    """Both steps for another family of documents: the same codes, its own tasks in the same table."""
+    """Both steps for a family of documents."""
     if use_case_id == USE_CASE:
         return Extract, Answer
+    return __getattr__(f"Extract{_OF}{use_case_id}"), __getattr__(f"Answer{_OF}{use_case_id}")
 
-    class ExtractOther(Extract):
-        config = dataclasses.replace(Extract.config, use_case_id=use_case_id)
 
-    class AnswerOther(Answer):
-        config = dataclasses.replace(Answer.config, use_case_id=use_case_id)
-
-    ExtractOther.__name__, AnswerOther.__name__ = Extract.__name__, Answer.__name__
-    return ExtractOther, AnswerOther
+def __getattr__(name: str) -> Any:
+    """Makes such a step when it is first asked for: a worker process is told its name, and looks it up here."""
+    kind, of, use_case_id = name.partition(_OF)
+    if not of or kind not in ("Extract", "Answer"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    base = Extract if kind == "Extract" else Answer
+    config = dataclasses.replace(base.config, use_case_id=use_case_id)
+    made: Any = type(kind, (base,), {"config": config, "__module__": __name__, "__qualname__": name})
+    made.handler(extract_document if base is Extract else answer_questions)
+    globals()[name] = made
+    return made

@@ -9,7 +9,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -41,7 +42,8 @@ class Member:
     def __init__(self, settings: dict[str, Any]) -> None:
         self.pipe, theirs = _spawn.Pipe()
         self.process = _spawn.Process(target=main, args=(settings, theirs), name="statustrack-worker", daemon=False)
-        self.process.start()
+        with _without_ctrl_c():
+            self.process.start()
         theirs.close()  # so that either side sees the end of the other
         self.started = monotonic()
         self.report = Report()
@@ -49,6 +51,7 @@ class Member:
         self.worked = False
         self.name = ""  #: as others see it in the rows
         self.is_listening = True
+        self.is_here = True
 
     def listen(self) -> None:
         """Take what it has said."""
@@ -88,6 +91,7 @@ class Swarm:
             "until_idle": until_idle,
             "max_wait": max_wait,
             "engine": forced,
+            "log_file": worker._log_file,
             "level": logging.getLogger("statustrack").getEffectiveLevel(),
         }
         self._members: list[Member] = []
@@ -106,8 +110,8 @@ class Swarm:
 
     @property
     def pids(self) -> list[int]:
-        """The process ids of the workers that live now."""
-        return [member.process.pid or 0 for member in self._members if member.process.is_alive()]
+        """The process ids of the workers that live now and are at work."""
+        return [member.process.pid or 0 for member in list(self._members) if member.name and member.is_here]
 
     def run(self, on_progress: Callable[[Report], None] | None = None) -> Report:
         """Until every worker has ended by itself, or all were stopped."""
@@ -170,6 +174,7 @@ class Swarm:
                 self._early_deaths, self._pause = 0, FIRST_PAUSE_SECONDS
             if not dead:
                 continue
+            member.is_here = False
             self._members.remove(member)
             self._gone.append(member.report)
             code = member.process.exitcode
@@ -209,13 +214,30 @@ class Swarm:
             self._tend()
 
 
+@contextlib.contextmanager
+def _without_ctrl_c() -> Iterator[None]:
+    """A process started here never sees the terminal's Ctrl-C, not even while it is still importing; ours waits."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # started by the first process, it would lift the mask again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # inherited by the child
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def main(settings: dict[str, Any], pipe: Connection) -> None:
     """The life of a worker process: work as the settings say; tell the parent now and then, and at the end."""
     from statustrack.worker.coroutines import Coroutines
     from statustrack.worker.worker import Worker
 
     if not logging.getLogger().handlers:
-        logging.basicConfig(level=settings["level"], format="%(asctime)s %(process)d %(levelname)s %(message)s")
+        where: dict[str, Any] = {"filename": settings["log_file"], "encoding": "utf-8"} if settings["log_file"] else {}
+        logging.basicConfig(
+            level=settings["level"], format="%(asctime)s %(process)d %(levelname)s %(message)s", **where
+        )
     try:
         if settings["engine"]:
             location.use_engine(settings["engine"])
@@ -223,6 +245,8 @@ def main(settings: dict[str, Any], pipe: Connection) -> None:
         worker._has_siblings = True
         pipe.send(("name", worker_name()))
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal reaches all; the parent tells us
+        if hasattr(signal, "pthread_sigmask"):
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         signal.signal(signal.SIGTERM, lambda *_: worker._signalled("SIGTERM"))
         threading.Thread(target=_obey, args=(worker, pipe), name="statustrack-parent", daemon=True).start()
         lock = threading.Lock()

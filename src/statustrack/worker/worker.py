@@ -58,6 +58,8 @@ class Worker:
         self._swarm: Any = None
         self._running = False
         self._has_siblings = False  # others begin at the same moment with the same tasks: not at their head, then
+        self._in_processes = self.processes > 1
+        self._log_file: str | None = None  # where processes write the log; None: standard error
         self._siblings: frozenset[str] = frozenset()  # their names, as far as we were told
 
     def __repr__(self) -> str:
@@ -81,7 +83,7 @@ class Worker:
         :param max_wait: with ``until_idle``: how long to wait while nothing can be claimed.
         :param on_progress: called about every half second with the report so far.
         """
-        if self.processes > 1:
+        if self._in_processes:
             from statustrack.worker.swarm import Swarm
 
             self._swarm = Swarm(self, until_idle, max_wait)
@@ -141,6 +143,12 @@ class Worker:
         if cancelled is not None:
             raise cancelled
         return done.result()
+
+    @property
+    def pids(self) -> list[int]:
+        """With several processes: the ids of those that are at work now."""
+        swarm = self._swarm
+        return [] if swarm is None else list(swarm.pids)
 
     def stop(self, now: bool = False) -> None:
         """Ask a running worker to stop, from any thread: claim nothing more, wait ``grace_seconds`` for what runs, give
