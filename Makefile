@@ -32,8 +32,9 @@ types: $(VENV)/.dev ## mypy --strict, as on Linux, macOS and Windows; the exampl
 layers: $(VENV)/.dev ## who may import whom
 	$(VENV)/bin/lint-imports --no-logo
 
-verify: $(VENV)/.dev ## the lifecycle, exhausted: every interleaving within stated bounds (minutes)
+verify: $(VENV)/.dev ## the lifecycle, exhausted within stated bounds, and workers killed in large numbers (minutes)
 	$(PY) -m tests.modelcheck.run $(ARGS)
+	$(PY) -m tests.worker.verify
 
 matrix: ## the tests on each Python from 3.10 to 3.13 found here, against the built wheel
 	@PYTHON="$(PYTHON)" .ci/matrix $(ARGS)

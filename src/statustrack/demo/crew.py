@@ -31,6 +31,7 @@ class Crew:
         # One document at a time in each: whoever is killed takes one with it. A real job claims in larger batches.
         self._worker = Worker(*steps, processes=processes, concurrency=1, batch=1, grace_seconds=GRACE_SECONDS)
         self._worker._in_processes = True  # also a single one: it is killed, and the demo is not
+        self._worker._together = True
         self._worker._log_file = str(log)  # the terminal is the screen's
         self._size = processes
         self._log = logging.FileHandler(log, encoding="utf-8", delay=True)

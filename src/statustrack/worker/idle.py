@@ -14,7 +14,7 @@ from statustrack.worker.loop import Loop
 
 #: Looks at the counts that must find nothing: an index may lag.
 LOOKS = 2
-LOOK_SECONDS = 0.2
+LOOK_SECONDS, LONGEST_LOOK_SECONDS = 0.2, 2.0
 
 
 class Idle:
@@ -26,23 +26,30 @@ class Idle:
         self._since: float | None = None
         self._looks = 0
         self._next_look = 0.0
+        self._pause = LOOK_SECONDS
 
     def is_over(self) -> bool:
         """Whether the worker may end."""
         loop, intake = self._loop, self._loop.intake
         if loop.held or loop.done or not intake.is_resting():
-            self._since, self._looks = None, 0
+            self._since, self._looks, self._pause = None, 0, LOOK_SECONDS
             return False
         now = monotonic()
         if self._since is None:
             self._since, self._next_look = now, now
         if self._max_wait is not None and now - self._since >= self._max_wait:
             return True
-        if not intake.is_idle() or now < self._next_look:
+        if now < self._next_look:
             return False
-        self._looks = 0 if self._anything_left() else self._looks + 1
+        if self._anything_left():
+            self._looks = 0
+            # Tasks in backoff may be done by others; the longer that takes, the less often we ask.
+            self._next_look = now + self._pause
+            self._pause = min(self._pause * 1.5, LONGEST_LOOK_SECONDS)
+            return False
+        self._looks += 1
         lags = any(not job.engine.page_is_full for job in loop.jobs)
-        self._next_look = now + (LOOK_SECONDS if lags or not self._looks else 0.0)
+        self._next_look = now + (LOOK_SECONDS if lags else 0.0)
         return self._looks >= LOOKS
 
     def next_look(self) -> float | None:

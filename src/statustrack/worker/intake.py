@@ -187,7 +187,3 @@ class Intake:
         return not (self.suspects or self.fresh) and all(
             job.source.partitions and job.source.is_read for job in self.jobs
         )
-
-    def is_idle(self) -> bool:
-        """Whether nothing is known that could be claimed now or later."""
-        return self.is_resting() and not any(job.source.waiting for job in self.jobs)

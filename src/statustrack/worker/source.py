@@ -115,11 +115,6 @@ class Source:
         """When (ms) the first task that is remembered is ready."""
         return self._backoff[0][0] if self._backoff else None
 
-    @property
-    def waiting(self) -> int:
-        """How many tasks in backoff are remembered."""
-        return len(self._backoff)
-
     def poll(self, now: int) -> None:
         """Look for what is new: each partition that was read to its end is read again, from a little before then."""
         self._refresh_directory(now)

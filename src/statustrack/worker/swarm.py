@@ -52,6 +52,7 @@ class Member:
         self.name = ""  #: as others see it in the rows
         self.is_listening = True
         self.is_here = True
+        self.has_begun = False
 
     def listen(self) -> None:
         """Take what it has said."""
@@ -92,6 +93,7 @@ class Swarm:
             "max_wait": max_wait,
             "engine": forced,
             "log_file": worker._log_file,
+            "together": worker._together,
             "level": logging.getLogger("statustrack").getEffectiveLevel(),
         }
         self._members: list[Member] = []
@@ -99,6 +101,7 @@ class Swarm:
         self._bell_in, self._bell_out = _spawn.Pipe(duplex=False)
         self._wanted = worker.processes
         self._replaced = 0
+        self._has_begun = False
         self._early_deaths = 0
         self._pause = FIRST_PAUSE_SECONDS
         self._start_at = 0.0
@@ -160,11 +163,23 @@ class Swarm:
         """Listen to all; see who has ended, and why."""
         before = [member.name for member in self._members]
         self._tend_each()
+        self._let_begin()
         names = [member.name for member in self._members]
         if names != before and not self._worker._stop_wanted:
             for member in self._members:
                 if member.name:
                     member.tell("siblings", [name for name in names if name not in ("", member.name)])
+
+    def _let_begin(self) -> None:
+        """The first of them wait for each other, if that is wanted; who comes later begins at once."""
+        ready = [member for member in self._members if member.name]
+        if self._worker._together and not self._has_begun and len(ready) < self._wanted:
+            return
+        for member in ready:
+            self._has_begun = True
+            if not member.has_begun:
+                member.has_begun = True
+                member.tell("begin")
 
     def _tend_each(self) -> None:
         for member in list(self._members):
@@ -248,7 +263,10 @@ def main(settings: dict[str, Any], pipe: Connection) -> None:
         if hasattr(signal, "pthread_sigmask"):
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         signal.signal(signal.SIGTERM, lambda *_: worker._signalled("SIGTERM"))
-        threading.Thread(target=_obey, args=(worker, pipe), name="statustrack-parent", daemon=True).start()
+        begin = threading.Event()
+        threading.Thread(target=_obey, args=(worker, pipe, begin), name="statustrack-parent", daemon=True).start()
+        if settings["together"]:
+            begin.wait()
         lock = threading.Lock()
 
         def say(report: Report) -> None:
@@ -269,15 +287,19 @@ def main(settings: dict[str, Any], pipe: Connection) -> None:
     os._exit(3 if stopped_alone else 0)
 
 
-def _obey(worker: Worker, pipe: Connection) -> None:
+def _obey(worker: Worker, pipe: Connection, begin: threading.Event) -> None:
     """Do what the parent says; when it is gone, stop."""
     while True:
         try:
             word, value = pipe.recv()
         except (EOFError, OSError):
-            worker.stop()
-            return
+            word, value = "stop", None
+            pipe.close()
         if word == "siblings":
             worker._siblings = frozenset(value)
-        else:
+            continue
+        if word != "begin":
             worker.stop(now=word == "release")
+        begin.set()
+        if pipe.closed:
+            return
