@@ -232,15 +232,15 @@ class Swarm:
 @contextlib.contextmanager
 def _without_ctrl_c() -> Iterator[None]:
     """A process started here never sees the terminal's Ctrl-C, not even while it is still importing; ours waits."""
-    if not hasattr(signal, "pthread_sigmask"):
+    if sys.platform != "win32":
+        resource_tracker.ensure_running()  # started by the first process, it would lift the mask again
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # inherited by the child
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    else:
         yield
-        return
-    resource_tracker.ensure_running()  # started by the first process, it would lift the mask again
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # inherited by the child
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def main(settings: dict[str, Any], pipe: Connection) -> None:
@@ -260,7 +260,7 @@ def main(settings: dict[str, Any], pipe: Connection) -> None:
         worker._has_siblings = True
         pipe.send(("name", worker_name()))
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal reaches all; the parent tells us
-        if hasattr(signal, "pthread_sigmask"):
+        if sys.platform != "win32":
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         signal.signal(signal.SIGTERM, lambda *_: worker._signalled("SIGTERM"))
         begin = threading.Event()
