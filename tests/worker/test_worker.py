@@ -416,6 +416,19 @@ def test_run_with_two_processes_and_a_bad_task(folder: Folder, table_name: str) 
     assert (counts["pending"], counts["in_progress"], counts["ignored"], counts["succeeded"]) == (0, 0, 1, 30)
 
 
+@ON_SQLITE
+def test_processes_find_a_handler_that_is_not_in_the_module_of_its_step(folder: Folder, table_name: str) -> None:
+    folder.make_table(table_name)
+    module = (folder.path / "jobs.py").read_text().partition("@Read.handler")[0]
+    (folder.path / "steps_alone.py").write_text(module)
+    (folder.path / "handlers_alone.py").write_text(
+        "from steps_alone import Read\n@Read.handler\ndef work(ctx):\n    return {'read': True}\n"
+    )
+    folder("add", "handlers_alone:Read", given="a\nb\n")
+    shown = folder("run", "handlers_alone:Read", "--until-idle", "--processes", "2")
+    assert "Done: 2 succeeded in " in shown
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM")
 @pytest.mark.parametrize(
     ("engine_url", "number", "code"),

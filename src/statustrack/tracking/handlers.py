@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import inspect
 import math
+import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from statustrack.core.errors import ConfigError
@@ -31,6 +32,7 @@ class Handler:
     timeout_seconds: float | None = None
     kind: str = "thread"
     is_async: bool = False
+    declared_in: str = ""  #: the module that another process must import to know of it; not always the function's
 
     @property
     def name(self) -> tuple[str, str]:
@@ -80,8 +82,10 @@ class HandlerVerb:
             cell that is run twice) replaces it.
         """
 
+        module = str(sys._getframe(1).f_globals.get("__name__", ""))
+
         def declare(given: F) -> F:
-            found = _checked(cls, given, max_concurrency, timeout_seconds, kind)
+            found = replace(_checked(cls, given, max_concurrency, timeout_seconds, kind), declared_in=module)
             before = cls.__dict__.get("_handler")
             if before is not None and before.name != found.name:
                 raise ConfigError(

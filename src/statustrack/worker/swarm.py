@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from time import monotonic
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from statustrack.core.errors import StatusTrackError
 from statustrack.tracking import location
+from statustrack.tracking.handlers import handler_of
 from statustrack.tracking.identity import worker_name
 from statustrack.tracking.trace import log
 from statustrack.worker.jobs import check_importable
@@ -84,6 +86,8 @@ class Swarm:
         forced = location._forced[-1].url if location._forced else None
         self._settings = {
             "steps": tuple(worker.steps),
+            # A step may be in one module and its handler in another, which nothing else would import.
+            "modules": [handler.declared_in for handler in map(handler_of, worker.steps) if handler is not None],
             "options": {
                 "concurrency": worker.concurrency,
                 "batch": worker.batch,
@@ -256,6 +260,9 @@ def main(settings: dict[str, Any], pipe: Connection) -> None:
     try:
         if settings["engine"]:
             location.use_engine(settings["engine"])
+        for module in settings["modules"]:
+            if module != "__main__":  # that is imported already, under another name
+                import_module(module)
         worker = Worker(*settings["steps"], **settings["options"])
         worker._has_siblings = True
         pipe.send(("name", worker_name()))
