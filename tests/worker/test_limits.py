@@ -212,3 +212,33 @@ def test_a_process_that_cannot_import_its_handler_says_so(
         del sys.modules["only_here"]
     assert report.ignored == 1
     assert ("the device is taken" if how == "raises" else "exit code 9") in str(task.errors)
+
+
+# --- tasks of a rival's part ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_tasks_of_a_rival_that_does_not_take_them_are_taken(make: Make, count: int) -> None:
+    """Also the very last one: a walk that finds it and leaves it would be walked again for ever."""
+    made = make(*(f"t{number}" for number in range(40)))
+    made.handler(lambda ctx: None)
+    source = Job(made).source
+    source.siblings = frozenset({"a rival that is dead"})
+    source.jump(source.engine.now())
+    source._meet_siblings()
+    theirs = [key for key in (made.make_key(f"t{number}") for number in range(40)) if source._rank(key)]
+    assert count < len(theirs)
+    for task_id in (f"t{number}" for number in range(40)):
+        if made.make_key(task_id) not in theirs[:count]:
+            with made.start(task_id):
+                pass
+    taken: set[str] = set()
+    deadline = time.monotonic() + PATIENCE
+    while not set(theirs[:count]) <= taken and time.monotonic() < deadline:
+        for key in source.take(25, source.engine.now()):
+            taken.add(key)
+            with made.start(key.partition("____")[2]):
+                pass
+        source.poll(source.engine.now())
+        time.sleep(0.01)
+    assert set(theirs[:count]) <= taken

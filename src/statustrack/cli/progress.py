@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -26,6 +27,17 @@ _COUNTS = (
 )  # fmt: skip
 
 
+class _Above(logging.Handler):
+    """Shows warnings above the line that is redrawn: written past it, they would run into it."""
+
+    def __init__(self, progress: Progress) -> None:
+        super().__init__(logging.WARNING)
+        self._progress = progress
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._progress.say(Text(shown(record.getMessage()), style="yellow"))
+
+
 class Progress:
     """One line that tells how far a command is."""
 
@@ -46,9 +58,14 @@ class Progress:
         if not self.is_live:
             yield
             return
-        with Live(console=self.out, refresh_per_second=4, transient=True) as self._live:
-            yield
-        self._live = None
+        log, handler = logging.getLogger("statustrack"), _Above(self)
+        log.addHandler(handler)
+        try:
+            with Live(console=self.out, refresh_per_second=4, transient=True) as self._live:
+                yield
+        finally:
+            log.removeHandler(handler)
+            self._live = None
 
     def _show(self, line: Text) -> None:
         if self._live is not None:

@@ -32,9 +32,10 @@ class Crew:
         self._worker = Worker(*steps, processes=processes, concurrency=1, batch=1, grace_seconds=GRACE_SECONDS)
         self._worker._in_processes = True  # also a single one: it is killed, and the demo is not
         self._worker._together = True
-        self._worker._log_file = str(log)  # the terminal is the screen's
         self._size = processes
+        # The library's log goes to a file: the terminal is the screen's.
         self._log = logging.FileHandler(log, encoding="utf-8", delay=True)
+        self._log.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(message)s"))
         self._thread = threading.Thread(target=self._run, name="demo-worker", daemon=True)
         self.report: Report | None = None
         self._error: BaseException | None = None

@@ -319,7 +319,8 @@ class Source:
         if own:
             self._own_at, self._depth = moment, 0
         elif spare:  # from their newest end: they are at work on the oldest
-            self._found.extend(key for _, key in spare[: -1 - min(len(spare) // 2, MOST_HELP) : -1])
+            newest_first = [key for _, key in reversed(spare)]
+            self._found.extend(newest_first[: min(-(-len(spare) // 2), MOST_HELP)])
         elif left and moment - self._own_at > max(PATIENCE_SECONDS, PATIENCE_EXCHANGES * self.exchange_seconds):
             self._own_at, self._depth = moment, self._depth + 1
         else:

@@ -65,6 +65,8 @@ class Member:
                     self.error = value
                 elif kind == "name":
                     self.name = value
+                elif kind == "log":
+                    logging.getLogger(value.name).handle(value)
                 else:
                     self.report, self.worked = value, True
         except (EOFError, OSError):
@@ -96,7 +98,6 @@ class Swarm:
             "until_idle": until_idle,
             "max_wait": max_wait,
             "engine": forced,
-            "log_file": worker._log_file,
             "together": worker._together,
             "level": logging.getLogger("statustrack").getEffectiveLevel(),
         }
@@ -252,11 +253,14 @@ def main(settings: dict[str, Any], pipe: Connection) -> None:
     from statustrack.worker.coroutines import Coroutines
     from statustrack.worker.worker import Worker
 
-    if not logging.getLogger().handlers:
-        where: dict[str, Any] = {"filename": settings["log_file"], "encoding": "utf-8"} if settings["log_file"] else {}
-        logging.basicConfig(
-            level=settings["level"], format="%(asctime)s %(process)d %(levelname)s %(message)s", **where
-        )
+    lock = threading.Lock()
+
+    def tell(kind: str, value: Any) -> None:
+        # OSError: the parent is gone; _obey stops us
+        with lock, contextlib.suppress(OSError):
+            pipe.send((kind, value))
+
+    _send_log(settings["level"], lambda record: tell("log", record))
     try:
         if settings["engine"]:
             location.use_engine(settings["engine"])
@@ -265,7 +269,7 @@ def main(settings: dict[str, Any], pipe: Connection) -> None:
                 import_module(module)
         worker = Worker(*settings["steps"], **settings["options"])
         worker._has_siblings = True
-        pipe.send(("name", worker_name()))
+        tell("name", worker_name())
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal reaches all; the parent tells us
         if sys.platform != "win32":
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
@@ -274,24 +278,33 @@ def main(settings: dict[str, Any], pipe: Connection) -> None:
         threading.Thread(target=_obey, args=(worker, pipe, begin), name="statustrack-parent", daemon=True).start()
         if settings["together"]:
             begin.wait()
-        lock = threading.Lock()
-
-        def say(report: Report) -> None:
-            with lock:
-                # OSError: the parent is gone; _obey stops us
-                with contextlib.suppress(OSError):
-                    pipe.send(("report", report))
-
-        report = worker._run(settings["until_idle"], settings["max_wait"], Coroutines(), say)
+        report = worker._run(
+            settings["until_idle"], settings["max_wait"], Coroutines(), lambda report: tell("report", report)
+        )
         stopped_alone = report.stopped_by == "SIGTERM"
-        say(report)
+        tell("report", report)
     except StatusTrackError as error:
-        pipe.send(("error", error))
+        tell("error", error)
         sys.exit(1)
     pipe.close()
     sys.stdout.flush()
     # A handler that hangs in a thread must not keep the process; a worker that was told to go alone is replaced.
     os._exit(3 if stopped_alone else 0)
+
+
+def _send_log(level: int, send: Callable[[logging.LogRecord], None]) -> None:
+    """The log goes to the parent, whose handlers decide what becomes of it; unless the user's modules, which have been
+    imported by now, have set up logging for themselves."""
+    from logging.handlers import QueueHandler
+
+    class ToParent(QueueHandler):
+        def enqueue(self, record: logging.LogRecord) -> None:
+            send(record)
+
+    root = logging.getLogger()
+    if not root.handlers:
+        root.addHandler(ToParent(None))  # type: ignore[arg-type]
+        root.setLevel(level)
 
 
 def _obey(worker: Worker, pipe: Connection, begin: threading.Event) -> None:

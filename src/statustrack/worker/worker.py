@@ -60,7 +60,6 @@ class Worker:
         self._has_siblings = False  # others begin at the same moment with the same tasks: not at their head, then
         self._in_processes = self.processes > 1
         self._together = False  # whether the processes wait for each other before they begin
-        self._log_file: str | None = None  # where processes write the log; None: standard error
         self._siblings: frozenset[str] = frozenset()  # their names, as far as we were told
 
     def __repr__(self) -> str:
