@@ -33,9 +33,7 @@ def run(notebook: Any, folder: Path) -> dict[str, Any]:
 
 
 def printed(cell: Any) -> str:
-    return "".join(
-        out["text"] for out in cell["outputs"] if out["output_type"] == "stream" and out["name"] == "stdout"
-    )
+    return "".join(out["text"] for out in cell["outputs"] if out["output_type"] == "stream" and out["name"] == "stdout")
 
 
 def test_the_notebook_is_valid_and_stored_without_outputs() -> None:

@@ -111,9 +111,7 @@ def test_a_capped_count_says_so_and_an_exact_one_does_not(two: list[type[st.Base
     assert 30 not in just.capped
 
 
-def test_a_page_that_is_full_is_counted_on(
-    two: list[type[st.BaseTask]], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_page_that_is_full_is_counted_on(two: list[type[st.BaseTask]], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("statustrack.tracking.overview.FIRST", 2)
     two[0].create_many(f"t-{number}" for number in range(30))
     found = overview(view_of(two[0])).use_cases[0]
@@ -135,9 +133,7 @@ def test_the_oldest_waiting_is_one_that_could_run(two: list[type[st.BaseTask]], 
     assert 150 <= oldest.seconds < 151
 
 
-def test_what_is_stuck_is_told_from_what_runs(
-    two: list[type[st.BaseTask]], store: Any, clock: MovableClock
-) -> None:
+def test_what_is_stuck_is_told_from_what_runs(two: list[type[st.BaseTask]], store: Any, clock: MovableClock) -> None:
     read = two[0]
     read.create_many(["dead", "long", "short"])
     lose(read, "dead", clock)  # its lease of 60 s is over
@@ -341,9 +337,7 @@ def test_pages_have_every_task_once_where_all_were_written_at_one_moment(
     read.create_many(f"t-{number:02d}" for number in range(40))
     moment = "2026-01-01T00:00:00.000000+0000"
     table = read._engine_and_table()[1]
-    store.apply(
-        table, [Write("at", read.make_key(f"t-{n:02d}"), (), set={"update_time": moment}) for n in range(40)]
-    )
+    store.apply(table, [Write("at", read.make_key(f"t-{n:02d}"), (), set={"update_time": moment}) for n in range(40)])
     found = [task_id for page in pages(read, 7, newest_first=newest_first) for task_id in page]
     assert sorted(found) == [f"t-{number:02d}" for number in range(40)]
 

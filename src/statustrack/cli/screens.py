@@ -255,4 +255,3 @@ def _verdict(found: Sequence[Finding]) -> Text:
     if warnings:
         return Text(f"{plural(warnings, 'warning')} to look at", "yellow")
     return Text("All is well.", "green")
-

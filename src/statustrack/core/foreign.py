@@ -50,7 +50,7 @@ def decode(text: Any) -> dict[str, Typed]:
     found = decode_json(text, {})
     if not isinstance(found, dict):
         return {}
-    return {name: _values(typed) for name, typed in found.items() if isinstance(typed, dict) and len(typed) == 1}
+    return {name: with_bytes(typed) for name, typed in found.items() if isinstance(typed, dict) and len(typed) == 1}
 
 
 def _texts(typed: Typed) -> Typed:
@@ -66,14 +66,19 @@ def _texts(typed: Typed) -> Typed:
     return {kind: sorted(value) if kind in ("SS", "NS") else value}
 
 
-def _values(typed: Typed) -> Typed:
+def with_bytes(typed: Typed) -> Typed:
+    """A typed value with bytes where base64 text stood, at any depth; what are bytes already stay so."""
     ((kind, value),) = typed.items()
     if kind == "B":
-        return {kind: base64.b64decode(value)}
+        return {kind: _bytes(value)}
     if kind == "BS":
-        return {kind: [base64.b64decode(each) for each in value]}
+        return {kind: [_bytes(each) for each in value]}
     if kind == "M":
-        return {kind: {name: _values(each) for name, each in value.items()}}
+        return {kind: {name: with_bytes(each) for name, each in value.items()}}
     if kind == "L":
-        return {kind: [_values(each) for each in value]}
+        return {kind: [with_bytes(each) for each in value]}
     return {kind: value}
+
+
+def _bytes(value: Any) -> bytes:
+    return base64.b64decode(value) if isinstance(value, str) else bytes(value)

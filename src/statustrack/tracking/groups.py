@@ -78,9 +78,7 @@ def failures(
     """
     wanted = view.steps if steps is None else steps
     jobs: list[tuple[type[BaseTask], Partition]] = [
-        (step, partition)
-        for step in wanted
-        for partition in view.partitions_of(step, ("failed", "ignored"))
+        (step, partition) for step in wanted for partition in view.partitions_of(step, ("failed", "ignored"))
     ]
     read = view.read_all([partial(_rows, view, partition, since, until, most) for _, partition in jobs])
     groups: dict[tuple[type[BaseTask], str | None], list[tuple[Row, int]]] = {}

@@ -89,9 +89,7 @@ class _Part(NamedTuple):
     more: bool
 
 
-def overview(
-    view: View, most: int | None = COUNTED, leases: bool = False, use_case: str | None = None
-) -> Overview:
+def overview(view: View, most: int | None = COUNTED, leases: bool = False, use_case: str | None = None) -> Overview:
     """Count a table.
 
     On DynamoDB one request for each status and shard, and a second one for a shard in which more than 1,000 tasks wait

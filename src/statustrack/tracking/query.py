@@ -118,7 +118,6 @@ class QueryVerbs:
         engine, table = cls._engine_and_table()
         return sum(1 for _ in engine.scan(table, use_case_prefix(cls, use_case_id), attributes=("key",)))
 
-
     @classmethod
     def failures(
         cls: type[T], *, since: Any = None, until: Any = None, most: int | None = 10_000, samples: int = 3

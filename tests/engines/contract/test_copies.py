@@ -9,7 +9,7 @@ from tests.engines.contract.rows import Chance, put, row_of, stored
 #: Every type that an attribute can have in DynamoDB.
 FOREIGN = {
     "text": {"S": "it's"}, "number": {"N": "15"}, "bytes": {"B": b"\x00\xff"}, "yes": {"BOOL": True},
-    "nothing": {"NULL": True}, "map": {"M": {"a": {"L": [{"N": "1"}, {"S": ""}]}}}, "texts": {"SS": ["a", "b"]},
+    "nothing": {"NULL": True}, "map": {"M": {"a": {"L": [{"N": "1"}, {"B": b"\xff"}]}}}, "texts": {"SS": ["a", "b"]},
     "numbers": {"NS": ["1", "2"]}, "blobs": {"BS": [b"a", b"b"]}, "o'clock": {"S": "a name with a quote"},
 }  # fmt: skip
 

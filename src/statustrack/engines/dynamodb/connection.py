@@ -188,9 +188,7 @@ class Connection:
     def _sending(self, **_: Any) -> None:
         self._time.sending()
 
-    def _received(
-        self, event_name: str = "", response_dict: Any = None, parsed_response: Any = None, **_: Any
-    ) -> None:
+    def _received(self, event_name: str = "", response_dict: Any = None, parsed_response: Any = None, **_: Any) -> None:
         """Each try is counted, answered or not; the date is taken only from what DynamoDB itself has sent."""
         operation = event_name.rpartition(".")[2]
         units = 0.0

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from statustrack.core.foreign import is_typed
+from statustrack.core.foreign import is_typed, with_bytes
 from statustrack.core.record import ATTRIBUTES
 from statustrack.core.writes import Row
 
@@ -52,11 +52,14 @@ def to_row(item: Item) -> Row:
 
 
 def to_whole_row(item: Item) -> Row:
-    """The row of an item with the attributes that the library does not know (or not of that type) as typed values."""
+    """The row of an item with the attributes that the library does not know (or not of that type) as typed values.
+
+    Replies give binary values as base64 text (see ``replies``): here they are bytes again.
+    """
     row = to_row(item)
     for name, typed in item.items():
         if name not in row and not (name in ATTRIBUTES and "NULL" in typed):
-            row[name] = typed
+            row[name] = with_bytes(typed)
     return row
 
 

@@ -2,7 +2,7 @@
 
 An item is JSON of the very form that botocore hands out, ``{"name": {"S": "text"}}``. Looking at each of the ten types
 that an attribute might have is most of what a large read costs on this side. One thing differs: binary values, which no
-row has, stay the base64 text that they came as.
+row of ours has, stay the base64 text that they came as (``items.to_whole_row`` makes bytes of them).
 """
 
 from __future__ import annotations
