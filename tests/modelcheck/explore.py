@@ -221,8 +221,10 @@ class Search:
                     wanted = False
                 elif event in ("evict", "edit"):
                     wanted = row["status"] == config.in_progress_status
-                    if event == "evict" and "mate" in self.scenario.operators:
-                        # Evicting a live holder delays the next claim by ready_at, which pynamodb_mate does not know.
+                    if event == "evict" and ("mate" in self.scenario.operators or self.scenario.operations > 2):
+                        # Evicting a live holder delays the next claim by ready_at, which pynamodb_mate does not know,
+                        # and which an operator undoes who then redrives the task, or deletes and creates it. The verb
+                        # itself evicts a live holder only when it is forced.
                         wanted = wanted and self.space.lease_left(state.row, step) <= 0
                 elif event in ("expire", "lift_expiry"):
                     due = "expire_at" in row and row["expire_at"] <= NOW // 1_000_000

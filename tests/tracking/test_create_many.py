@@ -36,14 +36,26 @@ def test_a_stream_is_read_in_chunks(local):
     def stream():
         for n in itertools.count():
             read.append(n)
-            if n == 1200:
+            if n == 4200:
                 raise RuntimeError("the source broke")
             yield f"t-{n}"
 
     with pytest.raises(RuntimeError, match="the source broke"):
         local.create_many(stream())
-    assert local.count_by_status("pending") == {"pending": 1000}, "the chunks before it are written"
-    assert local.create_many(f"t-{n}" for n in range(1200)).created == 200
+    assert local.count_by_status("pending") == {"pending": 4000}, "the chunks before it are written"
+    assert local.create_many(f"t-{n}" for n in range(4200)).created == 200
+
+
+def test_a_chunk_is_smaller_where_tasks_carry_much_data(local):
+    def stream():
+        for n in range(200):
+            if n == 100:
+                raise RuntimeError("the source broke")
+            yield f"t-{n}", {"text": "x" * 300_000}
+
+    with pytest.raises(RuntimeError, match="the source broke"):
+        local.create_many(stream())
+    assert local.count_by_status("pending") == {"pending": 54}, "16 million characters at a time"
 
 
 def test_nothing_is_created_from_nothing(local):

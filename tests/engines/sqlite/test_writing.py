@@ -22,12 +22,12 @@ def kinds(outcomes: list[object]) -> list[str]:
 
 
 def test_one_call_is_one_transaction(engine: SqliteEngine) -> None:
-    engine.apply(TABLE, [create(f"{n}") for n in range(500)])
+    engine.apply(TABLE, [create(f"{n}") for n in range(2000)])
     assert engine.meter.by_operation["apply"] == 1
-    engine.apply(TABLE, [create(f"more {n}") for n in range(501)])
+    engine.apply(TABLE, [create(f"more {n}") for n in range(2001)])
     assert engine.meter.by_operation["apply"] == 3
     assert engine.apply(TABLE, []) == []
-    assert len(engine.get(TABLE, [f"{n}" for n in range(501)])) == 500
+    assert len(engine.get(TABLE, [f"{n}" for n in range(2001)])) == 2000
 
 
 @pytest.mark.parametrize("bad", ["\ud800", 2**63, {"a": 1}, object()])

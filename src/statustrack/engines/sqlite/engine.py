@@ -44,7 +44,7 @@ class SqliteEngine:
     page_is_full = True
     deletes_expired = False
     parallel_reads = False
-    batch = 500
+    batch = 2000  # random keys touch nearly as many pages of an index in 500 rows as in 2,000
 
     def __init__(self, path: str, url: str, clock: Clock | None = None) -> None:
         given = os.fspath(path)

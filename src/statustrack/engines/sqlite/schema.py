@@ -64,6 +64,7 @@ def configure(raw: sqlite3.Connection) -> None:
     raw.create_function(UNION, 2, union)
     raw.create_function(SIZE, 1, size)
     raw.execute("PRAGMA synchronous = FULL")
+    raw.execute("PRAGMA cache_size = -16000")  # KiB: what a large batch changes fits, and is written once
     raw.execute("PRAGMA journal_size_limit = 67108864")  # a log that grew beside a long reader shrinks again
     if sys.platform == "darwin":  # fsync alone does not reach the platter there
         raw.execute("PRAGMA fullfsync = 1")

@@ -28,6 +28,11 @@ from statustrack.engines.sqlite.lock import Patience
 from statustrack.engines.sqlite.statements import Plan, Statements, quoted, take
 from statustrack.engines.sqlite.values import decode_rows, put_row, updated_row
 
+#: The write-ahead log goes back into the file when it has so many pages (SQLite's default); after a large batch, which
+#: fills that many by itself, later: the next batches change the same pages of the indexes again.
+PAGES, PAGES_OF_MANY = 1000, 8000
+MANY = 200
+
 
 def in_one_transaction(
     pool: Pool, raw: sqlite3.Connection, statements: Statements, writes: Sequence[Write], patience: Patience
@@ -56,6 +61,17 @@ def _attempt(raw: sqlite3.Connection, statements: Statements, writes: Sequence[W
         plan, values = statements.plan(write)
         if plan.is_one:  # SQLite's own transaction around one statement is one, and cheaper
             return [_carry_out(raw, statements, write, plan, values)]
+    large = len(writes) >= MANY
+    if large:
+        raw.execute(f"PRAGMA wal_autocheckpoint = {PAGES_OF_MANY}")
+    try:
+        return _in_one(raw, statements, writes)
+    finally:
+        if large:
+            raw.execute(f"PRAGMA wal_autocheckpoint = {PAGES}")
+
+
+def _in_one(raw: sqlite3.Connection, statements: Statements, writes: Sequence[Write]) -> list[Outcome]:
     raw.execute("BEGIN IMMEDIATE")
     outcomes: list[Outcome] = []
     for write in writes:
