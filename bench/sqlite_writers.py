@@ -60,9 +60,7 @@ def main(processes: int, seconds: float) -> dict[str, Any]:
         Step.create_many([f"{name}-first", *(f"{name}-{number}" for number in range(each))])
     command = [sys.executable, "-m", "bench.sqlite_writers", "work"]
     workers = [
-        subprocess.Popen(
-            [*command, str(name), str(seconds)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+        subprocess.Popen([*command, str(name), str(seconds)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         for name in range(processes)
     ]
     for worker in workers:

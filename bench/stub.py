@@ -19,9 +19,7 @@ _SET = re.compile(r"(#\w+) = (:\w+|#\w+|if_not_exists\(#\w+, :\w+\) \+ :\w+)")
 _ACTIVE: dict[str, Any] = {
     "TableStatus": "ACTIVE",
     "KeySchema": [{"AttributeName": "key", "KeyType": "HASH"}],
-    "AttributeDefinitions": [
-        {"AttributeName": name, "AttributeType": "S"} for name in ("key", "value", "update_time")
-    ],
+    "AttributeDefinitions": [{"AttributeName": name, "AttributeType": "S"} for name in ("key", "value", "update_time")],
     "GlobalSecondaryIndexes": [
         {
             "IndexName": INDEX,

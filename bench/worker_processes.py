@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import statustrack as st
 from bench.measure import cpu_seconds, median
 
-BURN = 40_000
+BURN = 200_000
 
 
 class Step(st.BaseTask):

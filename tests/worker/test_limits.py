@@ -242,3 +242,24 @@ def test_tasks_of_a_rival_that_does_not_take_them_are_taken(make: Make, count: i
         source.poll(source.engine.now())
         time.sleep(0.01)
     assert set(theirs[:count]) <= taken
+
+
+# --- handlers that burn CPU -------------------------------------------------------------------------------------------
+
+
+def test_threads_that_would_only_wait_for_the_interpreter_are_not_woken() -> None:
+    threads = Threads(16, lambda work: None, lambda: None)
+    threads._count = 16
+    seen = []
+    for cores in (1.0, 1.0, 1.0, 1.0, 0.3, 0.3, 2.0, 2.0):
+        threads.pace(cores)
+        threads._count = min(threads._count, threads.allowed)
+        seen.append(threads.allowed)
+    assert seen == [8, 4, 2, 2, 4, 8, 16, 16]
+
+
+def test_a_worker_of_one_thread_keeps_it() -> None:
+    threads = Threads(1, lambda work: None, lambda: None)
+    threads._count = 1
+    threads.pace(1.0)
+    assert threads.allowed == 1

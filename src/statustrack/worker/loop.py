@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable
-from time import monotonic
+from time import monotonic, process_time
 
 from statustrack.core.config import WORKER_RETRY_DELAY_SECONDS
 from statustrack.core.errors import StorageError
@@ -27,8 +27,8 @@ from statustrack.worker.threads import Bell, Threads
 
 #: How long outcomes wait for company: a little, or about as long as the storage takes to record them.
 LINGER_SECONDS, LONGEST_LINGER_SECONDS = 0.002, 0.02
-#: How long the queue may stay filled before more threads are woken.
-PATIENCE_SECONDS = 0.001
+#: How often the CPU that the process takes is looked at.
+PACE_SECONDS = 0.2
 
 #: What wakes the loop: nothing, a thread that has nothing to do, or any handler that ends too.
 _NOTHING, _REST, _ANY = range(3)
@@ -60,6 +60,7 @@ class Loop:
         self._awake_on = _NOTHING
         self._linger = LINGER_SECONDS
         self._woken = 1
+        self._paced_at, self._cpu = monotonic(), process_time()
         wakeup.listen(self._hear)
 
     def close(self) -> None:
@@ -110,6 +111,7 @@ class Loop:
             place.clear_doubts()
         if not self.stopping:
             self._rescue(now)
+        self._pace_threads(now)
         self._wake_threads()
         self._wait(until)
 
@@ -243,6 +245,13 @@ class Loop:
 
     # --- waiting -----------------------------------------------------------------------------------------------------
 
+    def _pace_threads(self, now: float) -> None:
+        passed = now - self._paced_at
+        if passed >= PACE_SECONDS:
+            cpu = process_time()
+            self.threads.pace((cpu - self._cpu) / passed)
+            self._paced_at, self._cpu = now, cpu
+
     def _wake_threads(self) -> None:
         queue = self.threads.queue
         if not queue:
@@ -256,7 +265,7 @@ class Loop:
         now = monotonic()
         if not self.done and not any(place.outcomes.ready for place in self.places):
             if self.threads.queue:
-                self._sleep(PATIENCE_SECONDS, _REST)
+                self._sleep(self.threads.patience, _REST)
                 if not self.done:
                     return
             elif self.intake.more and not self.stopping:
@@ -270,7 +279,7 @@ class Loop:
             left = deadline - monotonic()
             if left <= 0 or (self.intake.more and not self.threads.queue):
                 return
-            self._sleep(min(left, PATIENCE_SECONDS) if self.threads.queue else left, _REST)
+            self._sleep(min(left, self.threads.patience) if self.threads.queue else left, _REST)
             self._wake_threads()
 
     def _next_event(self, now: float) -> float:

@@ -9,6 +9,11 @@ from collections.abc import Callable
 
 from statustrack.worker.jobs import Work, run_handler
 
+#: How long (seconds) the queue may stay filled before more threads are woken.
+PATIENCE_SECONDS = 0.001
+#: Cores used by a process whose handlers burn CPU in Python: one, more or less.
+SATURATED = 0.8, 1.2
+
 
 class Bell:
     """Wakes one waiting thread; safe to ring from a signal handler, which ``threading.Event`` is not."""
@@ -36,6 +41,7 @@ class Threads:
 
     def __init__(self, most: int, ended: Callable[[Work], None], rest: Callable[[], None]) -> None:
         self.most = most
+        self.allowed = most  #: so many at work at a time: fewer where more would only wait for the interpreter
         self.queue: deque[Work] = deque()
         self._ended = ended
         self._rest = rest  # told when a thread has nothing to do
@@ -50,9 +56,26 @@ class Threads:
         """How many threads are free or could be made."""
         return len(self._idle) + self.most - self._count - len(self.stuck)
 
+    @property
+    def _active(self) -> int:
+        return self._count - len(self._idle) - len(self.stuck)
+
+    @property
+    def patience(self) -> float:
+        """How long (seconds) the queue may stay filled before more threads are woken: each look costs who runs."""
+        return PATIENCE_SECONDS if self.allowed == self.most else PATIENCE_SECONDS * 20
+
+    def pace(self, cores: float) -> None:
+        """The process has used so many cores lately. About one: the handlers burn CPU in Python, of which one at a time
+        runs; threads beyond two would hold each other up, and the recording of outcomes too."""
+        if SATURATED[0] < cores < SATURATED[1]:
+            self.allowed = min(self.most, max(2, min(self.allowed, self._active) // 2))
+        elif self.allowed < self.most:
+            self.allowed = min(self.most, self.allowed * 2)
+
     def more(self, threads: int = 1) -> int:
         """Wake (or make) so many threads; how many there were."""
-        woken = 0
+        woken, threads = 0, min(threads, self.allowed - self._active)
         while woken < threads:
             try:
                 self._idle.pop().ring()
@@ -85,6 +108,10 @@ class Threads:
     def _run(self) -> None:
         bell, queue, idle = Bell(), self.queue, self._idle
         while not self._closed:
+            if self._active > self.allowed:
+                idle.append(bell)
+                bell.wait(3600.0)
+                continue
             try:
                 work = queue.popleft()
             except IndexError:
