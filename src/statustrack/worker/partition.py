@@ -11,7 +11,7 @@ SMALLEST_PAGE = 50
 class Partition:
     """How far one partition of the status index has been read."""
 
-    __slots__ = ("after", "done", "head", "name", "page", "poll_at", "read_to", "rewalk", "rows", "since")
+    __slots__ = ("after", "done", "head", "left", "name", "page", "poll_at", "read_to", "rewalk", "rows", "since")
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -30,3 +30,4 @@ class Partition:
         self.done = False
         self.read_to = now
         self.rows = 0  #: read in this walk
+        self.left = False  #: whether this walk has left tasks to rivals: then the next one goes over the same rows

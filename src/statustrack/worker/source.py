@@ -56,7 +56,6 @@ class Source:
         self.siblings: frozenset[str] = frozenset()  #: rivals of whom we are told; set by another thread
         self._met: frozenset[str] = frozenset()
         self._choosy = False  # whether we take our own part of the tasks only
-        self._again = False  # whether tasks were left to rivals: the next walk goes over the same rows
         self._own_at = 0.0
         self._depth = 0  # whose part we may take too: 0 ours, 1 those in which we come second, and so on
         self._spare: list[tuple[str, str]] = []  # their tasks that this walk has seen
@@ -123,11 +122,10 @@ class Source:
                 if monotonic() >= each.rewalk or (self._forgotten and self._forgotten <= now // 1000):
                     each.rewalk = monotonic() + REWALK_SECONDS * (0.5 + random.random())
                     each.begin(None, now)
-                elif self._again:
+                elif each.left:
                     each.begin(each.since, now)
                 else:
                     each.begin(times.to_text(each.read_to - OVERLAP_MICROS), now)
-        self._again = False
         if self._forgotten and self._forgotten <= now // 1000:
             self._forgotten = 0
 
@@ -292,6 +290,7 @@ class Source:
                     self._found.append(key)
                 else:
                     self.left += 1
+                    partition.left = True
                     if rank <= self._depth:
                         self._spare.append((row["update_time"], key))
         # Where most rows wait, larger pages pass over them in fewer requests.
@@ -314,7 +313,6 @@ class Source:
         moment, own, left = monotonic(), self._own, self.left
         self._own = self.left = 0
         spare, self._spare = sorted(self._spare), []
-        self._again = left > 0
         self._forget_rivals()
         if own:
             self._own_at, self._depth = moment, 0
