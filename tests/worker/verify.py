@@ -193,7 +193,7 @@ def rescue_reads() -> None:
 def memory() -> None:
     """A worker over 1,000,000 tasks in SQLite stays under 200 MB."""
     code = """
-import resource, sys, time
+import pathlib, resource, time
 import statustrack as st
 from tests.tracking.support import step
 made = step("jobs"); made.create_table(wait=True)
@@ -201,7 +201,11 @@ made.create_many(f"t-{n:07}" for n in range(1_000_000))
 made.handler(lambda ctx: None)
 began = time.monotonic()
 report = st.Worker(made).run(until_idle=True)
-print(report.succeeded, round(time.monotonic() - began), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+took, most = round(time.monotonic() - began), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+status = pathlib.Path("/proc/self/status")  # Linux counts what the parent had before exec into ru_maxrss
+if status.exists():
+    most = int(status.read_text().partition("VmHWM:")[2].split()[0])
+print(report.succeeded, took, most // 1024)
 """
     with place("sqlite") as (url, _):
         out = subprocess.run(

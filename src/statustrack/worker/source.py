@@ -35,7 +35,7 @@ MEET_ROWS = 250
 #: How many tasks of a rival's part are taken at a time.
 MOST_HELP = 25
 #: How long tasks of a rival's part are left to it once our own part is done: so long, or so many exchanges.
-PATIENCE_SECONDS, PATIENCE_EXCHANGES = 0.3, 4
+PATIENCE_SECONDS, PATIENCE_EXCHANGES = 0.6, 8
 #: A walk is repeated after so long for each row that it has passed over (in backoff, say, within the overlap).
 POLL_SECONDS_PER_ROW, LONGEST_POLL_SECONDS = 0.0002, 2.0
 LARGEST_PAGE = 1000
