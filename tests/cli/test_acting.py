@@ -166,8 +166,8 @@ def test_what_is_not_said_is_refused(command: Command, table_name: str, argument
 
 def test_prune_deletes_what_has_expired(command: Command, engine_url: str, table_name: str) -> None:
     with st.use_engine(engine_url):
+        step(table_name, FIRST).create_table(wait=True)  # without TTL, or DynamoDB Local may be quicker than we are
         made = step(table_name, FIRST, keep_succeeded_seconds=1)
-        made.create_table(wait=True)
         made.create_many(["old", "pending"])
         with made.start("old"):
             pass

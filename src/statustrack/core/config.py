@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from statustrack.core.errors import ConfigError
@@ -182,10 +183,22 @@ class TrackerConfig:
             self.ignored_status,
         )
 
-    @property
+    @functools.cached_property
     def lease_ms(self) -> int:
         """The lease in milliseconds."""
         return int(self.lock_expire_seconds * 1000)
+
+    @functools.cached_property
+    def claimable(self) -> tuple[int, ...]:
+        """The status codes that a claim may start from."""
+        return self.claimable_with(self.more_pending_status)
+
+    def claimable_with(self, more_pending: Iterable[int]) -> tuple[int, ...]:
+        """The same with other codes of other steps; the step's own in_progress among them means take-over, not
+        claim."""
+        codes = dict.fromkeys((self.pending_status, self.failed_status, *more_pending))
+        codes.pop(self.in_progress_status, None)
+        return tuple(codes)
 
     def name_of(self, status: int) -> str | None:
         """The state's name of one of the five codes, else None."""

@@ -19,6 +19,7 @@ from statustrack.core.payload import encode
 from statustrack.core.record import (
     NOT_LOCKED,
     ended_attempt,
+    ended_parts,
     lease_end_ms,
     outcome_of,
     recorded_outcome,
@@ -75,19 +76,13 @@ _EXISTS = Clause("the row exists", (Comparison("key", "present"),))
 _ABSENT = Clause("no such key", (Comparison("key", "absent"),))
 
 
-def _lock_is_over(now: int, slack_ms: int, lease_ms: int) -> tuple[Clause, Clause]:
+def _lock_is_over(end: int, odd: int, oldest: str) -> tuple[Clause, Clause]:
     """The lock is free, absent, or its lease is over (the rule of ``record.lease_end_ms``, said in comparisons).
 
     With a ``lease_until`` that decides; without one ``lock_time`` does (rows of pynamodb_mate). "A or (B and C)" is two
     clauses, "A or B" and "A or C": a guard is a conjunction.
     """
-    end = now // 1000 - slack_ms
-    over = (
-        *_FREE,
-        Comparison("lease_until", "<=", end),
-        Comparison("lease_until", ">", now // 1000 + lease_ms + ODD_LEASE_MS),
-    )
-    oldest = times.to_text((end - lease_ms) * 1000)
+    over = (*_FREE, Comparison("lease_until", "<=", end), Comparison("lease_until", ">", odd))
     return (
         Clause("the lock is free or its lease_until has passed", (*over, _NO_LEASE_UNTIL)),
         Clause(
@@ -125,10 +120,7 @@ def insert(row: Row) -> Write:
 def claimable(config: TrackerConfig, more_pending: Iterable[int] | None = None) -> tuple[int, ...]:
     """The status codes that a claim may start from; the step's own in_progress among them means take-over, not
     claim."""
-    more = config.more_pending_status if more_pending is None else more_pending
-    codes = dict.fromkeys((config.pending_status, config.failed_status, *more))
-    codes.pop(config.in_progress_status, None)
-    return tuple(codes)
+    return config.claimable if more_pending is None else config.claimable_with(more_pending)
 
 
 def claim(
@@ -168,32 +160,24 @@ def claims(
 ) -> list[Write]:
     """The claims of many tasks at one moment. They share their guard, and all that is the same in them."""
     now_ms, lease, status = now // 1000, config.lease_ms, config.in_progress_status
+    end, odd = now_ms - slack_ms, now_ms + lease + ODD_LEASE_MS
+    oldest = times.to_text((end - lease) * 1000)
     made: list[Guard] = []
 
     def guard() -> Guard:
         if not made:
-            made.append(
-                (
-                    Clause("the status can be claimed", (Comparison("status", "in", statuses),)),
-                    Clause("ready_at has passed", (_NO_READY_AT, Comparison("ready_at", "<=", now_ms))),
-                    *_lock_is_over(now, slack_ms, lease),
-                    Clause("it has not expired", (_NO_EXPIRE_AT, Comparison("expire_at", ">", now_ms // 1000))),
-                )
-            )
+            made.append(_can_be_claimed(statuses, now_ms, end, odd, oldest))
         return made[0]
 
-    end, odd = now_ms - slack_ms, now_ms + lease + ODD_LEASE_MS
-    oldest = times.to_text((end - lease) * 1000)
     values = (*statuses, now_ms, NOT_LOCKED, end, odd, NOT_LOCKED, end, odd, oldest, now_ms // 1000)
-    shape = ("claim", len(statuses))
-    text, until = times.to_text(now), now_ms + lease_ms
+    shape, text, until, value = ("claim", len(statuses)), times.to_text(now), now_ms + lease_ms, config.value
     return [
         Write(
             "claim",
             key,
             guard,
             {
-                "value": config.value(key, status),
+                "value": value(key, status),
                 "status": status,
                 "lock": token,
                 "lease_until": until,
@@ -216,6 +200,15 @@ def claims(
 _CLAIM_REMOVES = ("ready_at", "expire_at", "progress")
 _CLAIM_COPIES = {"claimed_from": "value"}
 _NEXT_ATTEMPT = {"attempt": 1}
+
+
+def _can_be_claimed(statuses: tuple[int, ...], now_ms: int, end: int, odd: int, oldest: str) -> Guard:
+    return (
+        Clause("the status can be claimed", (Comparison("status", "in", statuses),)),
+        Clause("ready_at has passed", (_NO_READY_AT, Comparison("ready_at", "<=", now_ms))),
+        *_lock_is_over(end, odd, oldest),
+        Clause("it has not expired", (_NO_EXPIRE_AT, Comparison("expire_at", ">", now_ms // 1000))),
+    )
 
 
 def _held(config: TrackerConfig, key: str, token: str, worker: str, now: int, lease_ms: int) -> dict[str, Any]:
@@ -415,7 +408,10 @@ def succeed(
     config: TrackerConfig, row: Row, *, now: int, changes: dict[str, Any] | None = None, expire_at: int | None = None
 ) -> Write:
     """in_progress -> succeeded. ``expire_at`` (epoch seconds) only where no step goes on from here."""
-    end = {"retry": 0, **_at(config, row["key"], config.succeeded_status, now), **(changes or {})}
+    end = _at(config, row["key"], config.succeeded_status, now)
+    end["retry"] = 0
+    if changes:
+        end.update(changes)
     if expire_at is not None:
         end["expire_at"] = expire_at
     return _finish("succeed", config, row, "succeeded", now, end, ("error_group", "error_summary"))
@@ -517,7 +513,7 @@ def _finish(
     remove: tuple[str, ...] = (),
 ) -> Write:
     token, attempt = row["lock"], int(row.get("attempt") or 0)
-    changes["attempts"] = with_attempt(row, ended_attempt(row, config, outcome, now))
+    changes["attempts"] = with_attempt(row, ended_parts(row, config, outcome, now))
     if "ready_at" in changes or "expire_at" in changes:
         remove = tuple(name for name in (*_ENDED, *remove) if name not in changes)
     else:

@@ -21,19 +21,21 @@ _instants: dict[str, int] = {}
 
 def to_text(micros: int) -> str:
     """The stored text of an instant in microseconds since the epoch."""
-    second, fraction = divmod(micros, MICROS)
-    text = _seconds.get(second)
-    if text is None:
-        if len(_seconds) > 64:
-            _seconds.clear()
-        # isoformat is several times faster than strftime and pads the year, which strftime does not do everywhere.
-        text = (EPOCH + timedelta(seconds=second)).replace(tzinfo=None).isoformat() + "."
-        _seconds[second] = text
-    made = f"{text}{fraction:06d}+0000"
+    second = micros // MICROS
+    text = _seconds.get(second) or _to_second(second)
+    made = f"{text}{micros - second * MICROS:06d}+0000"
     if len(_instants) > 256:
         _instants.clear()
     _instants[made] = micros
     return made
+
+
+def _to_second(second: int) -> str:
+    if len(_seconds) > 64:
+        _seconds.clear()
+    # isoformat is several times faster than strftime and pads the year, which strftime does not do everywhere.
+    text = _seconds[second] = (EPOCH + timedelta(seconds=second)).replace(tzinfo=None).isoformat() + "."
+    return text
 
 
 def from_text(text: str) -> int:

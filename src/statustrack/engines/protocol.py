@@ -132,8 +132,9 @@ class Meter:
         """Add what one call has taken."""
         with self._lock:
             self.requests += requests
-            self.read_units += read_units
-            self.write_units += write_units
+            if read_units or write_units:
+                self.read_units += read_units
+                self.write_units += write_units
             self.by_operation[operation] = self.by_operation.get(operation, 0) + requests
 
 

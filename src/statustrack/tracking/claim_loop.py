@@ -21,7 +21,7 @@ from statustrack.tracking.directory import directory_of
 from statustrack.tracking.execution import Attempt
 from statustrack.tracking.heartbeat import Hold, keep, let_go
 from statustrack.tracking.identity import new_token, worker_name
-from statustrack.tracking.trace import Trace, log
+from statustrack.tracking.trace import SILENT, log
 
 if TYPE_CHECKING:
     from statustrack.tracking.task import BaseTask
@@ -39,7 +39,7 @@ class ClaimedContext(ExecutionContext[T]):
 
     def __enter__(self) -> ClaimedContext[T]:
         self.check()
-        attempt: Attempt[T] = Attempt(Trace(False, "", ""))
+        attempt: Attempt[T] = Attempt(SILENT)
         attempt._ctx, attempt._pid = self, os.getpid()
         self._attempt = attempt
         log(logging.INFO, "started", self._hold.key, attempt=self.attempt, worker=self.task.worker)

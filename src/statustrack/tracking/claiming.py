@@ -90,38 +90,40 @@ class Claim:
 
         :raises StorageUnavailableError: the claim is in doubt, or was answered after its lease: it was given back.
         """
+        engine, table, config = self.engine, self.table, self.config
+        slack_ms = engine.slack_ms(config.lease_ms)
         current: Row | None = None
         for _ in range(CLAIM_TRIES):
             now, boot, wall = self._clocks()
             token = new_token()
-            write = lifecycle.claim(
-                self.config,
-                self.key,
-                token=token,
+            (write,) = lifecycle.claims(
+                config,
+                (self.key,),
+                (token,),
                 worker=worker_name(),
                 now=now,
-                slack_ms=self.engine.slack_ms(self.config.lease_ms),
+                slack_ms=slack_ms,
                 lease_ms=self.lease_ms,
                 statuses=self.statuses,
             )
-            outcome = self.engine.apply(self.table, [write])[0]
+            outcome = engine.apply(table, [write])[0]
             if isinstance(outcome, Refused):
                 current = outcome.current
                 if current is None:
                     return None
-                if lifecycle.lease_is_over(self.config, current, now, self.engine.slack_ms(self.config.lease_ms)):
+                if lifecycle.lease_is_over(config, current, now, slack_ms):
                     now, boot, wall = self._clocks()
                     token = new_token()
                     write = lifecycle.take_over(
-                        self.config,
+                        config,
                         current,
                         token=token,
                         worker=worker_name(),
                         now=now,
                         lease_ms=self.lease_ms,
-                        expire_at=expiry(self.engine, self.table, self.config, self.config.ignored_status, now),
+                        expire_at=expiry(engine, table, config, config.ignored_status, now),
                     )
-                    outcome = self.engine.apply(self.table, [write])[0]
+                    outcome = engine.apply(table, [write])[0]
                     if isinstance(outcome, Refused):
                         current = outcome.current
                         if current is None:
@@ -137,8 +139,8 @@ class Claim:
         return current
 
     def _clocks(self) -> tuple[int, int, int]:
-        now = self.engine.now()  # first: on DynamoDB the very first reading asks the service for the time
-        return now, self.engine.clock.boot(), self.engine.clock.wall()
+        engine, clock = self.engine, self.engine.clock
+        return engine.now(), clock.boot(), clock.wall()  # on DynamoDB the first reading of all asks the service
 
     def _could_be_claimed(self, row: Row, now: int) -> bool:
         return (
@@ -295,10 +297,8 @@ def _moment(ms: int | None) -> datetime | None:
     return None if ms is None else times.micros_to_datetime(ms * 1000)
 
 
-def as_list(more_pending: Any, config: TrackerConfig) -> list[int]:
-    """The more_pending_status argument as a list; None means the step's own."""
-    if more_pending is None:
-        return config.more_pending_status
+def as_list(more_pending: Any) -> list[int]:
+    """The more_pending_status argument as a list."""
     if isinstance(more_pending, int):
         return [int(more_pending)]
     return [int(code) for code in more_pending]

@@ -9,7 +9,6 @@ import sys
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from statustrack.core import lifecycle
 from statustrack.core.errors import TaskAlreadyExistsError, TaskLeaseLostError
 from statustrack.core.writes import Row
 from statustrack.tracking import claiming, hooks
@@ -18,7 +17,7 @@ from statustrack.tracking.directory import directory_of
 from statustrack.tracking.finish import end
 from statustrack.tracking.heartbeat import Hold, keep, let_go
 from statustrack.tracking.threads import run_in_thread, run_shielded
-from statustrack.tracking.trace import Trace, log
+from statustrack.tracking.trace import SILENT, Trace, log, logger
 
 if TYPE_CHECKING:
     import asyncio
@@ -34,14 +33,17 @@ class Attempt(Generic[T]):
     What ``start`` and ``claim_many`` have in common: from the claim on everything is the same.
     """
 
+    # Of the class until an attempt knows better; most never do.
+    _default_delay_seconds = 0.0
+    _ctx: ExecutionContext[T] | None = None
+    _pid = 0
+    _async_task: asyncio.Task[Any] | None = None
+    _cancelled_for_loss = False
+    _leaving = False
+
     def __init__(self, trace: Trace, default_delay_seconds: float = 0.0) -> None:
         self._trace = trace
         self._default_delay_seconds = default_delay_seconds
-        self._ctx: ExecutionContext[T] | None = None
-        self._pid = 0
-        self._async_task: asyncio.Task[Any] | None = None
-        self._cancelled_for_loss = False
-        self._leaving = False
 
     def _hold(self, cls: type[T], hold: Hold, row: Row) -> ExecutionContext[T]:
         task = cls._from_row(row, hold.engine, hold.table)
@@ -51,12 +53,11 @@ class Attempt(Generic[T]):
         return ctx
 
     def _tell_started(self, ctx: ExecutionContext[T]) -> None:
-        if hooks.registered:
-            try:
-                hooks.fire("started", ctx.task)
-            except BaseException as error:  # Ctrl-C: the block is not entered, so nobody else would end the attempt
-                self.__exit__(type(error), error, None)
-                raise
+        try:
+            hooks.fire("started", ctx.task)
+        except BaseException as error:  # Ctrl-C: the block is not entered, so nobody else would end the attempt
+            self.__exit__(type(error), error, None)
+            raise
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> bool:
         ctx = self._ctx
@@ -121,24 +122,26 @@ class Start(Attempt[T]):
         data: dict[str, Any] | None = None,
         lock_expire_seconds: float | None = None,
     ) -> None:
-        super().__init__(Trace(debug, cls.config.use_case_id, task_id))
+        self._trace = Trace(True, cls.config.use_case_id, task_id) if debug else SILENT
         self._cls = cls
         self._task_id = task_id
-        self._more_pending = claiming.as_list(more_pending_status, cls.config)
+        self._more_pending = None if more_pending_status is None else claiming.as_list(more_pending_status)
         self._detailed = detailed_error
         self._create = create
         self._data = data
         self._lock_expire_seconds = lock_expire_seconds
 
     def __enter__(self) -> ExecutionContext[T]:
-        cls = self._cls
+        cls, more = self._cls, self._more_pending
+        config = cls.config
         key = cls.make_key(self._task_id)
-        self._trace.started()
+        if self._trace.debug:
+            self._trace.started()
         engine, table = cls._engine_and_table()
-        lease_ms = claiming.lease_ms_of(cls.config, engine, self._lock_expire_seconds)
-        directory_of(engine, table).ensure(cls.config, cls.__name__)
-        statuses = lifecycle.claimable(cls.config, self._more_pending)
-        claim = claiming.Claim(engine, table, cls.config, key, lease_ms, statuses, cls)
+        lease_ms = claiming.lease_ms_of(config, engine, self._lock_expire_seconds)
+        directory_of(engine, table).ensure(config, cls.__name__)
+        statuses = config.claimable if more is None else config.claimable_with(more)
+        claim = claiming.Claim(engine, table, config, key, lease_ms, statuses, cls)
         taken = claim.take()
         if taken is None and self._create:
             with contextlib.suppress(TaskAlreadyExistsError):  # somebody was quicker: the claim decides who works on it
@@ -147,10 +150,13 @@ class Start(Attempt[T]):
         if isinstance(taken, tuple):
             hold, row = taken
             ctx = self._hold(cls, hold, row)
-            log(logging.INFO, "started", key, attempt=row.get("attempt"), worker=row.get("worker"))
-            self._tell_started(ctx)
+            if logger.isEnabledFor(logging.INFO):
+                log(logging.INFO, "started", key, attempt=row.get("attempt"), worker=row.get("worker"))
+            if hooks.registered:
+                self._tell_started(ctx)
             return ctx
-        error, line = claiming.refusal(cls, self._task_id, taken, statuses, self._more_pending, engine, self._detailed)
+        more = config.more_pending_status if more is None else more
+        error, line = claiming.refusal(cls, self._task_id, taken, statuses, more, engine, self._detailed)
         self._trace.refused(line)
         raise error
 

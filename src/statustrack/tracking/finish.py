@@ -6,7 +6,6 @@ import contextlib
 import logging
 import random
 import threading
-from collections.abc import Callable
 from typing import Any
 
 from statustrack.core import lifecycle
@@ -27,6 +26,7 @@ from statustrack.engines.protocol import Applied, Engine, ExtraFailed, Refused, 
 from statustrack.tracking import hooks, wakeup
 from statustrack.tracking.context import ExecutionContext
 from statustrack.tracking.ending import Plan, plan_after_rejection, plan_for, plan_release
+from statustrack.tracking.heartbeat import Hold
 from statustrack.tracking.trace import Trace, log, logger
 
 #: Resends while the storage does not answer: the pauses grow from the first to the last of these.
@@ -69,30 +69,39 @@ def end(
 
 def deliver(ctx: ExecutionContext[Any], plan: Plan) -> TogetherOutcome:
     """Send a plan until the storage says what came of it, or the lease has ended."""
-    hold, write, extra = ctx._hold, plan.write, plan.extra
-    if extra is None:
-        return _resend(ctx, lambda: hold.engine.apply(hold.table, [write])[0])
+    hold = ctx._hold
+    began = hold.engine.clock.boot()
+    if plan.extra is None:
+        outcome: TogetherOutcome = hold.engine.apply(hold.table, [plan.write])[0]
+        return _resend(hold, plan, outcome, began) if isinstance(outcome, Unknown) else outcome
     with hold.lock:  # no heartbeat of this task may meet the transaction: it would cancel it
         try:
-            return _resend(ctx, lambda: hold.engine.apply_together(hold.table, write, extra, hold.lease_ms / 3000))
+            outcome = _send(hold, plan)
+            return _resend(hold, plan, outcome, began) if isinstance(outcome, Unknown) else outcome
         except ConfigError as refused:  # too many items, another engine's kind, the task's own row: nothing was sent
             return ExtraFailed(refused)
 
 
-def _resend(ctx: ExecutionContext[Any], send: Callable[[], TogetherOutcome]) -> TogetherOutcome:
-    hold, pause = ctx._hold, FIRST_PAUSE_SECONDS
-    began = hold.engine.clock.boot()
+def _send(hold: Hold, plan: Plan) -> TogetherOutcome:
+    if plan.extra is None:
+        return hold.engine.apply(hold.table, [plan.write])[0]
+    return hold.engine.apply_together(hold.table, plan.write, plan.extra, hold.lease_ms / 3000)
+
+
+def _resend(hold: Hold, plan: Plan, outcome: Unknown, began: int) -> TogetherOutcome:
+    clock, pause = hold.engine.clock, FIRST_PAUSE_SECONDS
     while True:
-        outcome = send()
-        if not isinstance(outcome, Unknown):
-            return outcome
         # Heartbeats may get through where this write does not: they must not make it try for ever.
-        left = min(hold.left_ms(), hold.lease_ms - (hold.engine.clock.boot() - began) // 1000) / 1000
+        left = min(hold.left_ms(), hold.lease_ms - (clock.boot() - began) // 1000) / 1000
         if left <= 0:
             return outcome
         log(logging.WARNING, "outcome_resend", hold.key, cause=str(outcome.cause), lease_left_seconds=round(left, 1))
-        hold.engine.clock.wait(threading.Event(), min(pause * (0.5 + random.random()), left))
+        clock.wait(threading.Event(), min(pause * (0.5 + random.random()), left))
         pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+        again = _send(hold, plan)
+        if not isinstance(again, Unknown):
+            return again
+        outcome = again
 
 
 def settle(ctx: ExecutionContext[Any], plan: Plan, outcome: TogetherOutcome, trace: Trace) -> Plan | None:
@@ -178,7 +187,8 @@ def keep_late_result(ctx: ExecutionContext[Any], wanted: str, error: BaseExcepti
 
 
 def _tell(ctx: ExecutionContext[Any], outcome: str, trace: Trace) -> None:
-    trace.say(_SAID[outcome].format(max_retry=ctx._config.max_retry))
+    if trace.debug:
+        trace.say(_SAID[outcome].format(max_retry=ctx._config.max_retry))
     if hooks.registered:
         hooks.fire("gave_up" if outcome == "given_up" else outcome, ctx.task)
     level = logging.WARNING if ctx.outcome == "ignored" else logging.INFO

@@ -82,7 +82,9 @@ class Hold:
     def left_ms(self) -> int:
         """How long the holder may still believe in its lease (0 or less: it is over)."""
         clock = self.engine.clock
-        held = max(clock.boot() - self.boot_sent, clock.wall() - self.wall_sent)
+        held, by_wall = clock.boot() - self.boot_sent, clock.wall() - self.wall_sent
+        if by_wall > held:
+            held = by_wall
         return self.lease_ms - self.margin_ms - held // 1000
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 _pid = 0
 _worker = ""
 
@@ -23,7 +24,7 @@ def new_token() -> str:
     """A fresh random uuid (RFC 9562, version 4) in hexadecimal, without the object that ``uuid.uuid4()`` makes of
     it."""
     digits = os.urandom(16).hex()
-    return f"{digits[:12]}4{digits[13:16]}{'89ab'[int(digits[16], 16) & 3]}{digits[17:]}"
+    return f"{digits[:12]}4{digits[13:16]}{_VARIANT[digits[16]]}{digits[17:]}"
 
 
 def operator_name() -> str:

@@ -45,3 +45,7 @@ class Trace:
     def ended(self, status: int, status_name: str) -> None:
         if self.debug:
             self._rule(f" ⏹️ end Task({self._task}, status={status})) (aka {status_name!r})")
+
+
+#: What nobody wants to see.
+SILENT = Trace(False, "", "")

@@ -14,11 +14,9 @@ from statustrack.engines.protocol import ExtraFailed, TogetherOutcome, Unknown
 from statustrack.tracking import finish
 from statustrack.tracking.ending import Plan, plan_for
 from statustrack.tracking.heartbeat import let_go
-from statustrack.tracking.trace import Trace, log
+from statustrack.tracking.trace import SILENT, log
 from statustrack.worker.jobs import Work
 from statustrack.worker.report import Report
-
-SILENT = Trace(False, "", "")
 
 #: Pauses between resends while the storage does not answer.
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.05, 5.0

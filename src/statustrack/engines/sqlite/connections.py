@@ -21,6 +21,9 @@ T = TypeVar("T")
 
 #: How long a call waits for its turn, and for programs that do not know our lock.
 PATIENCE_SECONDS = 10.0
+#: Whether the file is still the same is looked at before each use, but for writes not twice within so long: what is
+#: deleted so shortly before a commit might as well have been deleted just after it.
+LOOK_AGAIN_SECONDS = 0.001
 _KEPT = 16
 #: How long a fork waits for transactions under way.
 _FORK_WAITS_SECONDS = 5.0
@@ -54,6 +57,7 @@ class Pool:
         self._forking = False
         self._spoilt = False
         self._pid = os.getpid()
+        self._file, self._looked = (0, 0), -1.0  # which file it was when we looked last
         _pools.add(self)
 
     # --- the turn to write -------------------------------------------------------------------------------------------
@@ -74,9 +78,12 @@ class Pool:
             raise StorageUnavailableError(f"another thread was writing to {self.place} for {patience.seconds:.3g} s.")
         return patience
 
-    def begin_write(self, table: str) -> tuple[Connection, Patience]:
-        """The turn to write and a connection, as :meth:`begin_turn` and :meth:`take`; :meth:`end_write` ends both."""
-        patience = self.begin_turn()
+    def begin_write(self, table: str) -> tuple[Connection, Patience | None]:
+        """The turn to write and a connection, as :meth:`begin_turn` and :meth:`take`; :meth:`end_write` ends both.
+        No patience: none of it is used yet."""
+        patience = None
+        if self._pid != os.getpid() or self._spoilt or not self.lock.take_free(threading.get_ident()):
+            patience = self.begin_turn()
         try:
             return self._lent(table), patience
         except BaseException:
@@ -98,6 +105,7 @@ class Pool:
         Raises ``TableNotFoundError``, ``TableMismatchError`` or ``StorageError``; then there is nothing to give back.
         """
         self._check_process()
+        self._looked = -1.0
         return self._lent(table)
 
     def _lent(self, table: str | None) -> Connection:
@@ -105,10 +113,8 @@ class Pool:
         busy = self._busy
         busy.append(me)
         try:
-            while self._forking and busy.count(me) == 1:
-                busy.remove(me)
-                time.sleep(0.0002)
-                busy.append(me)
+            if self._forking:
+                self._wait_for_fork(me)
             connection = self._one()
         except BaseException:
             busy.remove(me)
@@ -122,14 +128,24 @@ class Pool:
             connection.tables.add(table)
         return connection
 
+    def _wait_for_fork(self, me: int) -> None:
+        busy = self._busy
+        while self._forking and busy.count(me) == 1:
+            busy.remove(me)
+            time.sleep(0.0002)
+            busy.append(me)
+
     def _one(self) -> Connection:
-        try:
-            found = os.stat(self.path)
-        except FileNotFoundError:
-            raise no_file(self.place) from None
-        except OSError as error:
-            raise StorageError(f"{self.place} cannot be reached: {error}.") from error
-        file = (found.st_dev, found.st_ino)
+        now = time.monotonic()
+        if now - self._looked >= LOOK_AGAIN_SECONDS:
+            try:
+                found = os.stat(self.path)
+            except FileNotFoundError:
+                raise no_file(self.place) from None
+            except OSError as error:
+                raise StorageError(f"{self.place} cannot be reached: {error}.") from error
+            self._file, self._looked = (found.st_dev, found.st_ino), now
+        file = self._file
         while True:
             try:
                 connection = self._idle.pop()

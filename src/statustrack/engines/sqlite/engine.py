@@ -152,19 +152,16 @@ class SqliteEngine:
     # --- writes ------------------------------------------------------------------------------------------------------
 
     def apply(self, table: str, writes: Sequence[Write]) -> list[Outcome]:
-        statements = self._of(table)
-        if len(writes) <= self.batch:
-            return self._transaction(statements, writes) if writes else []
-        outcomes: list[Outcome] = []
-        for start in range(0, len(writes), self.batch):
-            outcomes += self._transaction(statements, writes[start : start + self.batch])
-        return outcomes
-
-    def _transaction(self, statements: Statements, writes: Sequence[Write]) -> list[Outcome]:
+        statements = self._statements.get(table) or self._of(table)
+        if len(writes) > self.batch:
+            chunks = (writes[start : start + self.batch] for start in range(0, len(writes), self.batch))
+            return [outcome for chunk in chunks for outcome in self.apply(table, chunk)]
+        if not writes:
+            return []
         pool = self._pool
         self.meter.count("apply")
         try:
-            connection, patience = pool.begin_write(statements.table)
+            connection, patience = pool.begin_write(table)
         except StorageUnavailableError as error:
             return [Unknown(error)] * len(writes)
         try:

@@ -49,9 +49,19 @@ class Queue:
         self._waiting: deque[tuple[threading.Lock, int]] = deque()
         self.owner = 0  #: the thread whose turn it is; 0: nobody's
 
+    def take_free(self, me: int) -> bool:
+        """Take it for this thread if nobody has it; never waits."""
+        with self._inner:
+            if self.owner:
+                return False
+            self.owner = me
+            return True
+
     def acquire(self, patience: Patience) -> bool:
         """False when the patience ran out first."""
         me = threading.get_ident()
+        if self.take_free(me):
+            return True
         with self._inner:
             if not self.owner:
                 self.owner = me
@@ -97,12 +107,22 @@ class WriteLock:
         """False: another thread of this process had the turn all the time."""
         if not self.queue.acquire(patience):
             return False
+        self._among_processes()
+        return True
+
+    def take_free(self, me: int) -> bool:
+        """As :meth:`acquire`, for the thread with this number, but not if another thread of this process has it."""
+        if not self.queue.take_free(me):
+            return False
+        self._among_processes()
+        return True
+
+    def _among_processes(self) -> None:
         try:
             self.file.acquire()
         except BaseException:
             self.queue.release()
             raise
-        return True
 
     def release(self) -> None:
         """Give the turn to the next."""

@@ -35,7 +35,7 @@ MANY = 200
 
 
 def in_one_transaction(
-    pool: Pool, raw: sqlite3.Connection, statements: Statements, writes: Sequence[Write], patience: Patience
+    pool: Pool, raw: sqlite3.Connection, statements: Statements, writes: Sequence[Write], patience: Patience | None
 ) -> list[Outcome]:
     """Each write's outcome, after COMMIT. Raises ``StorageError`` for what another try does not cure."""
     while True:
@@ -43,6 +43,7 @@ def in_one_transaction(
             return _attempt(raw, statements, writes)
         except sqlite3.Error as error:
             roll_back(raw)
+            patience = patience or Patience(pool.patience_seconds)
             if is_busy(error) and patience.pause():
                 continue
             cause = storage_error(error, pool.place, statements.table)
@@ -61,14 +62,13 @@ def _attempt(raw: sqlite3.Connection, statements: Statements, writes: Sequence[W
         plan, values = statements.plan(write)
         if plan.is_one:  # SQLite's own transaction around one statement is one, and cheaper
             return [_carry_out(raw, statements, write, plan, values)]
-    large = len(writes) >= MANY
-    if large:
-        raw.execute(f"PRAGMA wal_autocheckpoint = {PAGES_OF_MANY}")
+    if len(writes) < MANY:
+        return _in_one(raw, statements, writes)
+    raw.execute(f"PRAGMA wal_autocheckpoint = {PAGES_OF_MANY}")
     try:
         return _in_one(raw, statements, writes)
     finally:
-        if large:
-            raw.execute(f"PRAGMA wal_autocheckpoint = {PAGES}")
+        raw.execute(f"PRAGMA wal_autocheckpoint = {PAGES}")
 
 
 def _in_one(raw: sqlite3.Connection, statements: Statements, writes: Sequence[Write]) -> list[Outcome]:
