@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import random
 from collections.abc import Generator, Iterator
 from types import TracebackType
@@ -20,7 +19,7 @@ from statustrack.tracking.context import ExecutionContext
 from statustrack.tracking.directory import directory_of
 from statustrack.tracking.execution import Attempt
 from statustrack.tracking.heartbeat import Hold, keep, let_go
-from statustrack.tracking.identity import new_token, worker_name
+from statustrack.tracking.identity import new_token, process, worker_name
 from statustrack.tracking.trace import SILENT, log
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ class ClaimedContext(ExecutionContext[T]):
     def __enter__(self) -> ClaimedContext[T]:
         self.check()
         attempt: Attempt[T] = Attempt(SILENT)
-        attempt._ctx, attempt._pid = self, os.getpid()
+        attempt._ctx, attempt._pid = self, process()
         self._attempt = attempt
         log(logging.INFO, "started", self._hold.key, attempt=self.attempt, worker=self.task.worker)
         attempt._tell_started(self)
@@ -88,9 +87,9 @@ class ClaimLoop(Generic[T]):
         directory_of(self.engine, self.table).ensure(self.config, cls.__name__)
         self.candidates: Iterator[Any] = iter(cls.query_for_unfinished())
         current: ClaimedContext[T] | None = None
-        owner = os.getpid()
+        owner = process()
         try:
-            while (self.left is None or self.left > 0) and os.getpid() == owner:
+            while (self.left is None or self.left > 0) and process() == owner:
                 if not self.waiting and not self._fill():
                     return
                 if not self.waiting:
@@ -109,7 +108,7 @@ class ClaimLoop(Generic[T]):
                         "claim_many: the task was not entered. Use `with ctx:` (or `async with ctx:`) in the loop."
                     )
         finally:
-            if os.getpid() == owner:  # in a forked child they are the parent's
+            if process() == owner:  # in a forked child they are the parent's
                 if current is not None and current._attempt is None:
                     self.waiting.append(current)
                 self._give_back()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import sys
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -16,6 +15,7 @@ from statustrack.tracking.context import ExecutionContext
 from statustrack.tracking.directory import directory_of
 from statustrack.tracking.finish import end
 from statustrack.tracking.heartbeat import Hold, keep, let_go
+from statustrack.tracking.identity import process
 from statustrack.tracking.threads import run_in_thread, run_shielded
 from statustrack.tracking.trace import SILENT, Trace, log, logger
 
@@ -48,7 +48,7 @@ class Attempt(Generic[T]):
     def _hold(self, cls: type[T], hold: Hold, row: Row) -> ExecutionContext[T]:
         task = cls._from_row(row, hold.engine, hold.table)
         self._ctx = ctx = ExecutionContext(task, hold, cls.config)
-        self._pid = os.getpid()
+        self._pid = process()
         keep(hold)
         return ctx
 
@@ -61,7 +61,7 @@ class Attempt(Generic[T]):
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> bool:
         ctx = self._ctx
-        if ctx is None or self._pid != os.getpid():
+        if ctx is None or self._pid != process():
             return False  # a forked child runs through the end of its parent's block: the task is the parent's
         try:
             return end(ctx, error, self._trace, self._default_delay_seconds)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -15,6 +14,7 @@ from statustrack.core.writes import Row, Write
 from statustrack.engines.clock import SystemClock
 from statustrack.engines.protocol import Applied, Engine, Refused
 from statustrack.tracking import hooks
+from statustrack.tracking.identity import process
 
 logger = logging.getLogger("statustrack")
 _idle_clock = SystemClock()
@@ -151,11 +151,11 @@ class Heartbeat:
         self._wake = threading.Condition()
         self._next = float("inf")
         self._thread: threading.Thread | None = None
-        self._pid = os.getpid()
+        self._pid = process()
 
     def add(self, hold: Hold) -> None:
         """Renew this lease from now on."""
-        if self._pid != os.getpid():  # forked: the thread and what it held stayed with the parent
+        if self._pid != process():  # forked: the thread and what it held stayed with the parent
             self.__init__()  # type: ignore[misc]
         self._held[id(hold)] = hold
         if self._thread is None or hold.due < self._next:
@@ -173,7 +173,7 @@ class Heartbeat:
         self._held.pop(id(hold), None)
 
     def _run(self) -> None:
-        pid, idle = os.getpid(), 0
+        pid, idle = process(), 0
         while pid == self._pid:
             holds = list(self._held.values())
             wake = self._beat(holds)

@@ -6,18 +6,30 @@ import os
 import sys
 
 _VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
-_pid = 0
+_pid = os.getpid()
 _worker = ""
+
+
+def process() -> int:
+    """``os.getpid()``, without the system call: it is asked several times for each task."""
+    return _pid
 
 
 def worker_name() -> str:
     """``host:pid:8 hexadecimal digits``. The digits are new per process start: pids and host names come back."""
-    global _pid, _worker
-    pid = os.getpid()
-    if pid != _pid:
-        host = _host()[:24] or "host"
-        _worker, _pid = f"{host}:{pid}:{new_token()[:8]}", pid
+    global _worker
+    if not _worker:
+        _worker = f"{_host()[:24] or 'host'}:{_pid}:{new_token()[:8]}"
     return _worker
+
+
+def _in_child() -> None:
+    global _pid, _worker
+    _pid, _worker = os.getpid(), ""
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_child)
 
 
 def new_token() -> str:

@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -257,6 +258,7 @@ def test_a_deleted_file_is_noticed(engine: SqliteEngine, path: Path) -> None:
     apply_one(engine, create("a"))
     for each in path.parent.iterdir():
         each.unlink()
+    time.sleep(connections.LOOK_AGAIN_SECONDS)
     with pytest.raises(TableNotFoundError, match="no database file"):
         apply_one(engine, create("b"))
 
