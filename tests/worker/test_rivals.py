@@ -14,6 +14,8 @@ import statustrack as st
 from statustrack.core import lifecycle
 from statustrack.worker import source as source_module
 from statustrack.worker.jobs import Job
+from statustrack.worker.report import Report
+from statustrack.worker.rescue import Rescue
 from statustrack.worker.source import LAG_MICROS, PATIENCE_SECONDS, Source
 from tests.tracking.support import FIRST, step
 
@@ -194,8 +196,8 @@ def test_a_rival_that_will_soon_be_done_is_not_helped(scene: Any) -> None:
     here = scene(150, "one", "two")
     theirs = _rest(here, "one", 30)
     assert here.walk() == []
-    while theirs:  # it takes as many as are left, or half of them, until the next look
-        here.done(theirs[: max(1, len(theirs) // 2)])
+    while theirs:  # it takes half of them or more until the next look
+        here.done(theirs[: -(-len(theirs) * 2 // 3)])
         theirs = here.left()
         here.later()
         assert here.walk() == []
@@ -233,7 +235,7 @@ def test_a_task_that_is_hinted_and_read_is_claimed_once(scene: Any) -> None:
     here = scene(40)
     source = here.source
     source.partitions[0].begin(None, source.engine.now())
-    for key in here.keys[:10]:
+    for key in here.keys[-10:]:
         source.hint(key)
     first = source.take(20, source.engine.now())
     assert len(first) == 20
@@ -245,23 +247,43 @@ def test_a_task_that_is_hinted_and_read_is_claimed_once(scene: Any) -> None:
 # --- who the rivals are -----------------------------------------------------------------------------------------------
 
 
+def _claim(source: Source, name: str, key: str, seconds_ago: float) -> None:
+    """This worker has claimed a task, for one second."""
+    engine, config = source.engine, source.config
+    now = engine.now() - int(seconds_ago * 1_000_000)
+    writes = lifecycle.claims(
+        config, [key], ["0" * 32], worker=name, now=now, slack_ms=0, lease_ms=1000,
+        statuses=lifecycle.claimable(config),
+    )  # fmt: skip
+    engine.apply(source.table, writes)
+
+
 def test_who_had_died_before_we_came_is_no_rival(make: Make) -> None:
-    """Tasks that it holds tell of it, and those that it had just been done with; but it takes no more."""
+    """Tasks that it holds tell of it; but it takes no more."""
     made = make(*"abcd")
     source = Job(made).source
-    engine, config, table = source.engine, source.config, source.table
-
-    def claim(name: str, key: str, ago: int) -> None:
-        writes = lifecycle.claims(
-            config, [made.make_key(key)], ["0" * 32], worker=name, now=engine.now() - ago, slack_ms=0,
-            lease_ms=60_000, statuses=lifecycle.claimable(config),
-        )  # fmt: skip
-        engine.apply(table, writes)
-
-    claim("dead", "a", LAG_MICROS + 1_000_000)
-    source.jump(engine.now())
+    _claim(source, "dead", made.make_key("a"), LAG_MICROS / 1_000_000 + 1)
+    source.jump(source.engine.now())
     assert source.rivals == {}
-    claim("alive", "b", 0)
+    _claim(source, "alive", made.make_key("b"), 0)
     source._meet_at = 0.0
-    source.jump(engine.now())
+    source.jump(source.engine.now())
     assert set(source.rivals) == {"alive"}
+
+
+def test_whose_lease_is_over_is_no_rival_and_his_tasks_are_divided(make: Make) -> None:
+    """Each task is run alone by one worker: by him whose part it is in."""
+    made = make(*(f"t{number:02}" for number in range(20)), lock_expire_seconds=1)
+    job = Job(made)
+    source, rescue = job.source, Rescue(job, Report())
+    source.siblings = frozenset({"dead", "alive"})
+    source.jump(source.engine.now())
+    source._meet_siblings()
+    keys = [made.make_key(f"t{number:02}") for number in range(20)]
+    for key in keys:
+        _claim(source, "dead", key, 60)
+    found = rescue.slice()
+    assert set(source.rivals) == {"alive"}
+    assert rescue.report.rescued == 20
+    assert sorted(found) == [key for key in keys if not source._rank(key)]
+    assert 0 < len(found) < 20

@@ -83,8 +83,18 @@ class Source:
     def hint(self, key: str) -> None:
         """This task has just become claimable (its step before has succeeded here, say). What is in a rival's part is
         left to the rival, who finds it by reading."""
-        if len(self._hints) < HINTS and not (self._choosy and self.rivals and self._rank(key)):
+        if len(self._hints) < HINTS and self.is_ours(key):
             self._hints.append(key)
+
+    def is_ours(self, key: str) -> bool:
+        """Whether the task is in our part; where we know of no rivals, all are."""
+        return not (self._choosy and self.rivals and self._rank(key))
+
+    def forget(self, name: str) -> None:
+        """This rival is gone, as far as we know."""
+        self._seeds = None
+        self.rivals.pop(name, None)
+        self._still.pop(name, None)
 
     def take(self, most: int, now: int) -> list[str]:
         """Keys to claim, at most so many; reads no more than one page. Nothing found does not mean that nothing is
@@ -205,7 +215,7 @@ class Source:
     def _meet_siblings(self) -> None:
         if self.siblings is not self._met:
             for name in self._met - self.siblings:
-                self._forget(name)
+                self.forget(name)
             self._met = self.siblings
             for name in self._met:
                 self._meet(name)
@@ -215,11 +225,6 @@ class Source:
         if name not in self.rivals:
             self._seeds, self._learned_at = None, monotonic()
         self.rivals[name] = monotonic()
-
-    def _forget(self, name: str) -> None:
-        self._seeds = None
-        self.rivals.pop(name, None)
-        self._still.pop(name, None)
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
@@ -279,7 +284,7 @@ class Source:
     def _forget_rivals(self) -> None:
         limit = monotonic() - RIVAL_SECONDS
         for name in [name for name, seen in self.rivals.items() if seen < limit and name not in self._met]:
-            self._forget(name)
+            self.forget(name)
         if not self.rivals:
             self._choosy = False
 
