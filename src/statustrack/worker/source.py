@@ -34,9 +34,9 @@ RIVAL_SECONDS = 30.0
 #: How often a worker in a crowd looks who the others are: while it learns of new ones, and later.
 MEET_SECONDS, MEET_AGAIN_SECONDS = 0.3, 5.0
 MEET_ROWS = 250
-#: How many tasks of a rival's part are taken at a time.
+#: How many tasks are taken at a time of the part of a rival that is at work.
 MOST_HELP = 25
-#: How long tasks of a rival's part are left to it once our own part is done: so long, or so many exchanges.
+#: How long lies between two looks at what rivals have done with their parts: so long, or so many exchanges.
 PATIENCE_SECONDS, PATIENCE_EXCHANGES = 0.6, 8
 #: A walk is repeated after so long for each row that it has passed over (in backoff, say, within the overlap).
 POLL_SECONDS_PER_ROW, LONGEST_POLL_SECONDS = 0.0002, 2.0
@@ -101,7 +101,7 @@ class Source:
         there: see :attr:`is_read`."""
         keys: dict[str, None] = {}
         now_ms = now // 1000
-        if self._hints:
+        if self._hints:  # tasks of our part that no walk comes to see
             self._before = None
         while self._hints and len(keys) < most:
             keys[self._hints.popleft()] = None
