@@ -26,7 +26,8 @@ OVERLAP_MICROS = 10_000_000
 LAG_MICROS = 1_000_000
 #: A partition that was read to its end is read from its head again after so long, whatever we believe to know.
 REWALK_SECONDS = 240.0
-#: Tasks in backoff that are remembered, so that they need not be read again until they are ready.
+#: Tasks in backoff that are remembered, so that they need not be read again until they are ready; and tasks left to
+#: rivals.
 REMEMBERED = 100_000
 HINTS = 1000
 #: How long a worker that was quicker counts as a rival.
@@ -314,7 +315,7 @@ class Source:
                 if rank <= self._still.get(first, 0):
                     self._own = True
                     self._found.append(key)
-                elif len(partition.left) < REMEMBERED:
+                elif len(partition.left) < REMEMBERED // len(self.partitions):
                     partition.left[key] = row["update_time"]
         # Where most rows wait, larger pages pass over them in fewer requests.
         partition.page = LARGEST_PAGE if fresh * 4 < len(page.rows) else SMALLEST_PAGE
