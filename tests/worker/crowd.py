@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from pathlib import Path
@@ -28,7 +29,8 @@ class Crowd:
         self.workers: list[subprocess.Popen[str]] = []
         self.killed = 0
         self.reports: list[dict[str, Any]] = []
-        self.errors = ""
+        # A file: a pipe that nobody reads yet stops its writer after 64 KB, task in hand.
+        self._log = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115 - closed with the crowd
 
     def __enter__(self) -> Crowd:
         return self
@@ -37,6 +39,12 @@ class Crowd:
         for worker in self.workers:
             worker.kill()
             worker.communicate()
+        self._log.close()
+
+    def said(self) -> str:
+        """What the workers have logged."""
+        self._log.seek(0)
+        return self._log.read()
 
     def start(self, count: int = 1) -> subprocess.Popen[str]:
         """Start so many more; the last one of all."""
@@ -48,7 +56,7 @@ class Crowd:
                     cwd=ROOT,
                     text=True,
                     stdout=subprocess.PIPE,
-                    stderr=subprocess.PIPE,
+                    stderr=self._log,
                 )
             )
         return self.workers[-1]
@@ -76,9 +84,8 @@ class Crowd:
     def wait(self, seconds: float) -> None:
         """Until all have ended by themselves."""
         for worker in self.workers:
-            out, err = worker.communicate(timeout=seconds)
-            self.errors += err
-            assert worker.returncode == 0, err
+            out, _ = worker.communicate(timeout=seconds)
+            assert worker.returncode == 0, self.said()
             self.reports += [json.loads(line[len(REPORT) :]) for line in out.splitlines() if line.startswith(REPORT)]
         self.workers = []
 

@@ -20,7 +20,8 @@ TABLE_VARIABLE, LEASE_VARIABLE = "PROOF_TABLE", "PROOF_LEASE_SECONDS"
 def steps(table: str, **options: Any) -> tuple[type[st.BaseTask], type[st.BaseTask]]:
     """The two steps of the proofs, with their handlers."""
     lease = float(os.environ.get(LEASE_VARIABLE, LEASE_SECONDS))
-    options = {"lock_expire_seconds": lease, "retry_delay_seconds": 0.2, **options}
+    # With a kill per second, one task in thousands meets three of them: that says nothing of the task.
+    options = {"lock_expire_seconds": lease, "retry_delay_seconds": 0.2, "max_retry": 5, **options}
     first, second = step(table, FIRST, name="First", **options), step(table, SECOND, name="Second", **options)
 
     @first.handler

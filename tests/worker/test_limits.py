@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import sys
 import threading
@@ -213,71 +212,6 @@ def test_a_process_that_cannot_import_its_handler_says_so(
         del sys.modules["only_here"]
     assert report.ignored == 1
     assert ("the device is taken" if how == "raises" else "exit code 9") in str(task.errors)
-
-
-# --- tasks of a rival's part ------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("count", [1, 2, 7])
-def test_tasks_of_a_rival_that_does_not_take_them_are_taken(make: Make, count: int) -> None:
-    """Also the very last one: a walk that finds it and leaves it would be walked again for ever."""
-    made = make(*(f"t{number}" for number in range(40)))
-    made.handler(lambda ctx: None)
-    source = Job(made).source
-    source.siblings = frozenset({"a rival that is dead"})
-    source.jump(source.engine.now())
-    source._meet_siblings()
-    theirs = [key for key in (made.make_key(f"t{number}") for number in range(40)) if source._rank(key)]
-    assert count < len(theirs)
-    for task_id in (f"t{number}" for number in range(40)):
-        if made.make_key(task_id) not in theirs[:count]:
-            with made.start(task_id):
-                pass
-    taken: set[str] = set()
-    deadline = time.monotonic() + PATIENCE
-    while not set(theirs[:count]) <= taken and time.monotonic() < deadline:
-        for key in source.take(25, source.engine.now()):
-            taken.add(key)
-            with made.start(key.partition("____")[2]):
-                pass
-        source.poll(source.engine.now())
-        time.sleep(0.01)
-    assert set(theirs[:count]) <= taken
-
-
-@pytest.mark.parametrize("how", ["another shard is polled before", "the rival is forgotten"])
-def test_tasks_left_to_a_rival_are_not_forgotten(
-    make: Make, table_name: str, monkeypatch: pytest.MonkeyPatch, how: str
-) -> None:
-    """However the walks of the shards fall together, and without the long walk from the head that mends everything."""
-    monkeypatch.setattr("statustrack.worker.source.OVERLAP_MICROS", 0)
-    sharded = step(table_name, n_pending_shard=4)
-    sharded.create_table(wait=True)
-    names = [f"t{number}" for number in range(40)]
-    sharded.create_many(names)
-    sharded.handler(lambda ctx: None)
-    source = Job(sharded).source
-    source.siblings = frozenset({"a rival that is dead"})
-    source.jump(source.engine.now())
-    source._meet_siblings()
-    taken: set[str] = set()
-    deadline = time.monotonic() + PATIENCE
-    polls = 0
-    while len(taken) < 40 and time.monotonic() < deadline:
-        if source.is_read:
-            if how == "the rival is forgotten":
-                source.siblings = frozenset()
-            else:  # one shard at a time comes to its poll
-                for number, each in enumerate(source.partitions):
-                    each.poll_at = 0.0 if number == polls % 4 else time.monotonic() + PATIENCE
-                polls += 1
-        for key in source.take(25, source.engine.now()):
-            taken.add(key)
-            with contextlib.suppress(st.TaskIsNotReadyToStartError), sharded.start(key.partition("____")[2]):
-                pass
-        source.poll(source.engine.now())
-        time.sleep(0.002)
-    assert len(taken) == 40
 
 
 # --- handlers that burn CPU -------------------------------------------------------------------------------------------

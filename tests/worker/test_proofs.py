@@ -55,8 +55,8 @@ def test_a_worker_stopped_beyond_its_lease_changes_nothing(engine_url: str, tabl
             crowd.start().communicate(timeout=60)
         finally:
             os.kill(frozen.pid, signal.SIGCONT)
-        out, err = frozen.communicate(timeout=60)
-        assert frozen.returncode == 0, err
+        out, _ = frozen.communicate(timeout=60)
+        assert frozen.returncode == 0, crowd.said()
         assert '"lost": 1' in out
     with st.use_engine(engine_url):
         task = steps(table_name)[1].get("held-1")
@@ -78,8 +78,8 @@ def test_sigterm_in_the_middle_leaves_nothing_in_progress(engine_url: str, table
             while first.count_by_status("in_progress")["in_progress"] < 4 and time.monotonic() < until:
                 time.sleep(0.05)
             worker.send_signal(signal.SIGTERM)
-            out, err = worker.communicate(timeout=30)
-            assert worker.returncode == 0, err
+            out, _ = worker.communicate(timeout=30)
+            assert worker.returncode == 0, crowd.said()
             report = json.loads(out.splitlines()[-1].partition(" ")[2])
             assert report["stopped_by"] == "SIGTERM"
             for each in (first, second):

@@ -30,4 +30,5 @@ class Partition:
         self.done = False
         self.read_to = now
         self.rows = 0  #: read in this walk
-        self.left = False  #: whether this walk has left tasks to rivals: then the next one goes over the same rows
+        #: Tasks that this walk leaves to rivals, and since when they are there: the next one goes over the same rows.
+        self.left: dict[str, str] = {}

@@ -48,7 +48,8 @@ class Rescue:
         self._slice = FIRST_SLICE
 
     def slice(self) -> list[str]:
-        """Look at one slice; the keys of the tasks that were taken from dead workers and are claimable now."""
+        """Look at one slice; the keys of the tasks that were taken from dead workers and are for us to run. Those in a
+        rival's part it finds by reading: were they ours too, one of us would be refused."""
         job = self.job
         engine = job.engine
         now = engine.now()
@@ -144,9 +145,10 @@ class Rescue:
                 self._fire("ignored", after)
             else:
                 log(logging.WARNING, "rescued", row["key"], attempt=row.get("attempt"), holder=row.get("worker"))
+                job.source.forget(str(row.get("worker")))
                 self._fire("taken_over", after)
                 again.append(row["key"])
-        return again
+        return [key for key in again if job.source.is_ours(key)]
 
     def _fire(self, event: str, row: Row) -> None:
         if hooks.registered:

@@ -22,9 +22,12 @@ from statustrack.worker.partition import SMALLEST_PAGE, Partition
 DIRECTORY_SECONDS = 30.0
 #: A row may become visible so much later than its update_time says (a slow commit, an index that lags).
 OVERLAP_MICROS = 10_000_000
+#: What happened so long ago is in every index, and clocks agree about it.
+LAG_MICROS = 1_000_000
 #: A partition that was read to its end is read from its head again after so long, whatever we believe to know.
 REWALK_SECONDS = 240.0
-#: Tasks in backoff that are remembered, so that they need not be read again until they are ready.
+#: Tasks in backoff that are remembered, so that they need not be read again until they are ready; and tasks left to
+#: rivals.
 REMEMBERED = 100_000
 HINTS = 1000
 #: How long a worker that was quicker counts as a rival.
@@ -32,9 +35,9 @@ RIVAL_SECONDS = 30.0
 #: How often a worker in a crowd looks who the others are: while it learns of new ones, and later.
 MEET_SECONDS, MEET_AGAIN_SECONDS = 0.3, 5.0
 MEET_ROWS = 250
-#: How many tasks of a rival's part are taken at a time.
+#: How many tasks are taken at a time of the part of a rival that is at work.
 MOST_HELP = 25
-#: How long tasks of a rival's part are left to it once our own part is done: so long, or so many exchanges.
+#: How long lies between two looks at what rivals have done with their parts: so long, or so many exchanges.
 PATIENCE_SECONDS, PATIENCE_EXCHANGES = 0.6, 8
 #: A walk is repeated after so long for each row that it has passed over (in backoff, say, within the overlap).
 POLL_SECONDS_PER_ROW, LONGEST_POLL_SECONDS = 0.0002, 2.0
@@ -53,19 +56,20 @@ class Source:
         self.partitions: list[Partition] = []
         self.rivals: dict[str, float] = {}  #: other workers that were quicker than us, and when
         self._seeds: list[int] | None = None  # of our name and theirs
+        self._names: list[str] = []  # theirs, in this order
         self.siblings: frozenset[str] = frozenset()  #: rivals of whom we are told; set by another thread
         self._met: frozenset[str] = frozenset()
         self._choosy = False  # whether we take our own part of the tasks only
-        self._own_at = 0.0
-        self._depth = 0  # whose part we may take too: 0 ours, 1 those in which we come second, and so on
-        self._spare: list[tuple[str, str]] = []  # their tasks that this walk has seen
+        self._own = False  # whether this walk has seen tasks of our part
+        self._before: dict[str, str] | None = None  # what was left to rivals at the last look; None: there was our own
+        self._looked_at = 0.0
+        self._still: dict[str, int] = {}  # rivals that take nothing of their part: at how many looks that was so
         self._meet_at = 0.0
+        self._met_until = 0  # who has taken tasks before then (service time) is known
         self._learned_at = 0.0
         self.exchange_seconds = 0.0  #: how long a request with claims takes just now
-        self._own = 0  # how many of our own part this walk has seen
         self._me = worker_name()
         self._ahead = 3 if engine.parallel_reads else 1  # where a page is a request, it may be for more than one batch
-        self.left = 0  #: tasks that this walk has left to rivals
         self.taboo: set[str] = set()  #: keys that are not to be claimed with others (suspects)
         self._turn = 0
         self._found: deque[str] = deque()
@@ -80,14 +84,26 @@ class Source:
     def hint(self, key: str) -> None:
         """This task has just become claimable (its step before has succeeded here, say). What is in a rival's part is
         left to the rival, who finds it by reading."""
-        if len(self._hints) < HINTS and not (self._choosy and self.rivals and self._rank(key)):
+        if len(self._hints) < HINTS and self.is_ours(key):
             self._hints.append(key)
+
+    def is_ours(self, key: str) -> bool:
+        """Whether the task is in our part; where we know of no rivals, all are."""
+        return not (self._choosy and self.rivals and self._rank(key))
+
+    def forget(self, name: str) -> None:
+        """This rival is gone, as far as we know."""
+        self._seeds = None
+        self.rivals.pop(name, None)
+        self._still.pop(name, None)
 
     def take(self, most: int, now: int) -> list[str]:
         """Keys to claim, at most so many; reads no more than one page. Nothing found does not mean that nothing is
         there: see :attr:`is_read`."""
         keys: dict[str, None] = {}
         now_ms = now // 1000
+        if self._hints:  # tasks of our part that no walk comes to see
+            self._before = None
         while self._hints and len(keys) < most:
             keys[self._hints.popleft()] = None
         while self._backoff and self._backoff[0][0] <= now_ms and len(keys) < most:
@@ -97,6 +113,8 @@ class Source:
                 keys[key] = None
         if len(keys) < most and not self._found:
             self._read(most - len(keys), now)
+            if keys:  # hints are found by reading too
+                self._found = deque(key for key in self._found if key not in keys)
         while self._found and len(keys) < most:
             keys[self._found.popleft()] = None
         return [key for key in keys if key not in self.taboo]
@@ -133,6 +151,7 @@ class Source:
         """A claim was refused: if the task is claimable later, remember when; if a rival was quicker, remember whom."""
         if current is not None and current.get("worker") not in (None, self._me):
             self._meet(current["worker"])
+            self._still.pop(current["worker"], None)
         if current is None or current.get("status") not in lifecycle.claimable(self.config):
             return
         ready = int(current.get("ready_at") or 0)
@@ -153,10 +172,9 @@ class Source:
     def jump(self, now: int) -> None:
         """Rivals work at the same place: go on at a random one, and take our own part of the tasks first."""
         self._found.clear()
-        if not self._choosy:
-            self._choosy, self._own_at, self._depth = True, monotonic(), 0
+        self._choosy, self._before = True, None
         self._refresh_directory(now)
-        self._meet_rivals()
+        self._meet_rivals(now)
         self._turn = random.randrange(len(self.partitions))
         partition = self.partitions[self._turn]
         if partition.since is not None and partition.head:
@@ -172,16 +190,18 @@ class Source:
         partition.begin(times.to_text(first + int((last - first) * random.random())), now)
         partition.head = False
 
-    def _meet_rivals(self) -> None:
-        """Who holds tasks of this step just now."""
-        now = monotonic()
-        if now < self._meet_at:
+    def _meet_rivals(self, now: int) -> None:
+        """Who has taken tasks of this step since the last time, or since we came: whoever holds some from before then
+        may be dead."""
+        moment = monotonic()
+        if moment < self._meet_at:
             return
-        self._meet_at = now + (MEET_SECONDS if now - self._learned_at < MEET_AGAIN_SECONDS else MEET_AGAIN_SECONDS)
+        learning = moment - self._learned_at < MEET_AGAIN_SECONDS
+        self._meet_at = moment + (MEET_SECONDS if learning else MEET_AGAIN_SECONDS)
         directory = directory_of(self.engine, self.table).read(DIRECTORY_SECONDS)
-        recent = times.to_text(self.engine.now() - int(RIVAL_SECONDS * 1_000_000))
+        since, self._met_until = times.to_text(self._met_until - LAG_MICROS), now
         # Who works on something; where tasks are quick that says little, so also who has just been done with one.
-        for code, since in ((self.config.in_progress_status, None), (self.config.succeeded_status, recent)):
+        for code in (self.config.in_progress_status, self.config.succeeded_status):
             shards = directory.shards(self.config.use_case_id, code)
             name = self.config.partition(code, random.randint(1, max(1, shards)))
             rows = self.engine.page(
@@ -196,7 +216,7 @@ class Source:
     def _meet_siblings(self) -> None:
         if self.siblings is not self._met:
             for name in self._met - self.siblings:
-                self.rivals.pop(name, None)
+                self.forget(name)
             self._met = self.siblings
             for name in self._met:
                 self._meet(name)
@@ -212,6 +232,8 @@ class Source:
     def _refresh_directory(self, now: int) -> None:
         if monotonic() - self._seen_directory < DIRECTORY_SECONDS and self.partitions:
             return
+        if not self.partitions:
+            self._met_until = now
         directory = directory_of(self.engine, self.table).read(DIRECTORY_SECONDS)
         known = {each.name for each in self.partitions}
         for code in lifecycle.claimable(self.config):
@@ -245,27 +267,32 @@ class Source:
         return True
 
     def _rank(self, key: str) -> int:
-        """0 for a task of our part: of all workers that we know of, our name and its key make the largest number
-        (rendezvous hashing), so that workers who know each other divide the tasks without a word. 1 if one of them
-        comes before us, and so on: where a rival is slow or gone, the others divide its part in the same way."""
+        """0 for a task of our part, 1 if one rival comes before us, and so on."""
+        return self._place(key)[0]
+
+    def _place(self, key: str) -> tuple[int, str]:
+        """How many rivals come before us, and who comes first: of all workers that we know of, it is whose name and the
+        key make the largest number (rendezvous hashing), so that workers who know each other divide the tasks without
+        a word; where a rival is slow or gone, the others divide its part in the same way."""
         if self._seeds is None:
             self._seeds = [zlib.crc32(name.encode()) for name in (self._me, *self.rivals)]
+            self._names = list(self.rivals)
         data = key.encode("utf-8", "surrogatepass")
         mine, *others = [zlib.crc32(data, seed) for seed in self._seeds]
-        return sum(1 for other in others if other > mine)
+        rank = sum(1 for other in others if other > mine)
+        return rank, self._names[others.index(max(others))] if rank else self._me
 
     def _forget_rivals(self) -> None:
         limit = monotonic() - RIVAL_SECONDS
         for name in [name for name, seen in self.rivals.items() if seen < limit and name not in self._met]:
-            del self.rivals[name]
-            self._seeds = None
+            self.forget(name)
         if not self.rivals:
             self._choosy = False
 
     def _page(self, partition: Partition, wanted: int, now: int) -> None:
         self._meet_siblings()
         if self._choosy:
-            self._meet_rivals()
+            self._meet_rivals(now)
         choosy = self._choosy and bool(self.rivals)
         limit = max(partition.page, wanted * (len(self.rivals) + 1) if choosy else wanted * self._ahead)
         page = self.engine.page(
@@ -284,15 +311,12 @@ class Source:
                     self.remember(key, ready)
             elif self._is_news(key, now_ms):
                 fresh += 1
-                rank = self._rank(key) if choosy else 0
-                if not rank:
-                    self._own += 1
+                rank, first = self._place(key) if choosy else (0, "")
+                if rank <= self._still.get(first, 0):
+                    self._own = True
                     self._found.append(key)
-                else:
-                    self.left += 1
-                    partition.left = True
-                    if rank <= self._depth:
-                        self._spare.append((row["update_time"], key))
+                elif len(partition.left) < REMEMBERED // len(self.partitions):
+                    partition.left[key] = row["update_time"]
         # Where most rows wait, larger pages pass over them in fewer requests.
         partition.page = LARGEST_PAGE if fresh * 4 < len(page.rows) else SMALLEST_PAGE
         partition.after = page.after
@@ -309,20 +333,43 @@ class Source:
             self._walked(now)
 
     def _walked(self, now: int) -> None:
-        """A walk that left tasks to rivals has ended: those that they do not take soon are for who comes next."""
-        moment, own, left = monotonic(), self._own, self.left
-        self._own = self.left = 0
-        spare, self._spare = sorted(self._spare), []
+        """A walk that may have left tasks to rivals has ended. Where it had nothing for us, look after a while at what
+        they have done with theirs."""
+        moment, own, self._own = monotonic(), self._own, False
         self._forget_rivals()
+        left = {key: since for each in self.partitions for key, since in each.left.items()}
         if own:
-            self._own_at, self._depth = moment, 0
-        elif spare:  # from their newest end: they are at work on the oldest
-            newest_first = [key for _, key in reversed(spare)]
-            self._found.extend(newest_first[: min(-(-len(spare) // 2), MOST_HELP)])
-        elif left and moment - self._own_at > max(PATIENCE_SECONDS, PATIENCE_EXCHANGES * self.exchange_seconds):
-            self._own_at, self._depth = moment, self._depth + 1
-        else:
-            return
-        if left:
+            self._before = None
+        elif self._before is None:
+            self._before, self._looked_at = left, moment
+        elif moment - self._looked_at > max(PATIENCE_SECONDS, PATIENCE_EXCHANGES * self.exchange_seconds):
+            own = self._look(self._before, left)
+            self._before, self._looked_at = left, moment
+        if own and left:
             for each in self.partitions:
                 each.begin(each.since, now)
+
+    def _look(self, before: dict[str, str], left: dict[str, str]) -> bool:
+        """Which rivals need help, as what they have left of their parts since the last look tells; whether any does."""
+        stay: dict[str, list[tuple[int, str]]] = {}
+        gone: dict[str, int] = {}
+        for key in before:
+            rank, name = self._place(key)
+            if key not in left:
+                gone[name] = gone.get(name, 0) + 1
+            elif rank:
+                stay.setdefault(name, []).append((rank, key))
+        helps = False
+        for name, tasks in stay.items():
+            moved = gone.get(name, 0)
+            if not moved:  # it is gone, or its hands are full: the others divide its part
+                self._still[name] = self._still.get(name, 0) + 1
+                helps = True
+            elif len(tasks) > moved:  # it is at work, and will not be done by the next look
+                ours = sorted(((left[key], key) for rank, key in tasks if rank == 1), reverse=True)
+                # From their newest end, since it takes the oldest first.
+                for _, key in ours[: min(MOST_HELP, int(len(ours) * (1 - moved / len(tasks)) / 2))]:
+                    self._found.append(key)
+                    del left[key]
+                    helps = True
+        return helps
