@@ -314,6 +314,27 @@ def test_stop_gives_back_what_runs(make: Make) -> None:
     assert made.get("t0").retry == 0
 
 
+def test_a_stop_takes_no_longer_than_what_runs(make: Make) -> None:
+    made = ready(make(), ["t0", "t1"])
+    begun, go_on = threading.Event(), threading.Event()
+
+    @made.handler
+    def work(ctx: Any) -> None:
+        begun.set()
+        go_on.wait(20)
+
+    worker = st.Worker(made, concurrency=2, grace_seconds=3600)
+    thread = threading.Thread(target=worker.run, daemon=True)
+    thread.start()
+    assert begun.wait(10)
+    worker.stop()
+    go_on.set()
+    thread.join(20)
+    assert not thread.is_alive()
+    assert made.count_by_status()["in_progress"] == 0
+    assert worker.report.released == 0
+
+
 # --- the command -----------------------------------------------------------------------------------------------------
 
 MODULE = """\

@@ -262,6 +262,8 @@ class Loop:
 
     def _wait(self, until: float | None) -> None:
         """Sleep until there is something to do; a moment longer for company, where more is about to come."""
+        if self.stopping and not self.held:  # all is recorded, and nothing will come any more
+            return
         now = monotonic()
         if not self.done and not any(place.outcomes.ready for place in self.places):
             if self.threads.queue:
