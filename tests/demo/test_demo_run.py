@@ -121,10 +121,12 @@ def test_a_worker_was_killed_and_its_task_taken_over(ran: tuple[Path, Finished])
         if before.outcome == "lost" and before.attempt == attempt
     )
     assert lost.worker.split(":")[1] == pid
-    assert (after.outcome, after.attempt, after.status) == ("succeeded", attempt + 1, lost.status)
+    # Whoever finds it among others gives it back, to run it alone: that takes a number too.
+    assert (after.outcome, after.status) == ("succeeded", lost.status)
+    assert after.attempt > attempt
     assert after.worker != lost.worker
     assert task.is_succeeded()
-    assert f"{task_id}: attempt {attempt} lost, attempt {attempt + 1} succeeded" in done.stdout
+    assert f"{task_id}: attempt {attempt} lost, attempt {after.attempt} succeeded" in done.stdout
     assert any(entry["kind"] == "lost" for entry in task.errors["history"])
 
 

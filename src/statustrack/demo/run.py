@@ -175,10 +175,10 @@ class Run:
         lost = any(entry.attempt == victim.attempt and entry.outcome == "lost" for entry in task.attempts)
         if lost and victim.stage == "waiting" and task.attempt > victim.attempt:
             victim.stage = "taken over"
-            by = later[0].worker if later else str(task.worker)
+            by, now = (later[0].worker, later[0].attempt) if later else (str(task.worker), task.attempt)
             yield self._event(
                 "taken_over",
-                f"worker {pid_of(by)} takes {victim.task_id} over, attempt {victim.attempt + 1}",
+                f"worker {pid_of(by)} takes {victim.task_id} over, attempt {now}",
             )
         if victim.stage == "taken over" and later:
             victim.stage = "done"
