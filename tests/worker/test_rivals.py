@@ -287,3 +287,14 @@ def test_whose_lease_is_over_is_no_rival_and_his_tasks_are_divided(make: Make) -
     assert rescue.report.rescued == 20
     assert sorted(found) == [key for key in keys if not source._rank(key)]
     assert 0 < len(found) < 20
+
+
+def test_rivals_have_even_parts(make: Make) -> None:
+    names = [f"host:{4711 + number}:{number:08x}" for number in range(8)]
+    scene = Scene(make(), 0, *names[1:])
+    scene.source._me = names[0]
+    parts = dict.fromkeys(names, 0)
+    for number in range(4000):
+        parts[scene.first(scene.made.make_key(f"t-{number:05}"))] += 1
+    assert max(parts.values()) < 1.2 * 4000 / 8
+    assert min(parts.values()) > 0.8 * 4000 / 8

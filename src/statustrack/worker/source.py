@@ -42,6 +42,8 @@ PATIENCE_SECONDS, PATIENCE_EXCHANGES = 0.6, 8
 #: A walk is repeated after so long for each row that it has passed over (in backoff, say, within the overlap).
 POLL_SECONDS_PER_ROW, LONGEST_POLL_SECONDS = 0.0002, 2.0
 LARGEST_PAGE = 1000
+#: 2 ** 32 divided by the golden ratio.
+_GOLDEN = 0x9E3779B1
 #: All that is asked of a row that may be claimed; SQLite's index has it, so no row is looked at.
 _WANTED = ("ready_at",)
 
@@ -278,7 +280,9 @@ class Source:
             self._seeds = [zlib.crc32(name.encode()) for name in (self._me, *self.rivals)]
             self._names = list(self.rivals)
         data = key.encode("utf-8", "surrogatepass")
-        mine, *others = [zlib.crc32(data, seed) for seed in self._seeds]
+        # A CRC is linear: those of one key with two seeds differ by the same bits for all keys, and of eight workers one
+        # would get a quarter of the tasks. Knuth's multiplicative hashing (The Art of Computer Programming 6.4) ends that.
+        mine, *others = [zlib.crc32(data, seed) * _GOLDEN & 0xFFFFFFFF for seed in self._seeds]
         rank = sum(1 for other in others if other > mine)
         return rank, self._names[others.index(max(others))] if rank else self._me
 
