@@ -280,8 +280,9 @@ class Source:
             self._seeds = [zlib.crc32(name.encode()) for name in (self._me, *self.rivals)]
             self._names = list(self.rivals)
         data = key.encode("utf-8", "surrogatepass")
-        # A CRC is linear: those of one key with two seeds differ by the same bits for all keys, and of eight workers one
-        # would get a quarter of the tasks. Knuth's multiplicative hashing (The Art of Computer Programming 6.4) ends that.
+        # A CRC is linear: those of one key with two seeds differ by the same bits for all keys, and one of eight workers
+        # would get a quarter of the tasks. So each is scattered by Knuth's multiplicative hashing (The Art of Computer
+        # Programming, volume 3, 6.4).
         mine, *others = [zlib.crc32(data, seed) * _GOLDEN & 0xFFFFFFFF for seed in self._seeds]
         rank = sum(1 for other in others if other > mine)
         return rank, self._names[others.index(max(others))] if rank else self._me

@@ -62,8 +62,8 @@ class Pool:
 
     # --- the turn to write -------------------------------------------------------------------------------------------
 
-    def begin_turn(self) -> Patience:
-        """Wait for the turn to write; what is left of the patience is for SQLite's own lock.
+    def begin_turn(self, many: bool = False) -> Patience:
+        """Wait for the turn to write (a batch, or once); what is left of the patience is for SQLite's own lock.
 
         Raises ``StorageUnavailableError``, then there is no turn to end."""
         if self._pid != os.getpid() or self._spoilt:
@@ -74,16 +74,16 @@ class Pool:
                 "Write tasks before or after."
             )
         patience = Patience(self.patience_seconds)
-        if not self.lock.acquire(patience):
+        if not self.lock.acquire(patience, many):
             raise StorageUnavailableError(f"another thread was writing to {self.place} for {patience.seconds:.3g} s.")
         return patience
 
-    def begin_write(self, table: str) -> tuple[Connection, Patience | None]:
+    def begin_write(self, table: str, many: bool = False) -> tuple[Connection, Patience | None]:
         """The turn to write and a connection, as :meth:`begin_turn` and :meth:`take`; :meth:`end_write` ends both.
         No patience: none of it is used yet."""
         patience = None
-        if self._pid != os.getpid() or self._spoilt or not self.lock.take_free(threading.get_ident()):
-            patience = self.begin_turn()
+        if self._pid != os.getpid() or self._spoilt or not self.lock.take_free(threading.get_ident(), many):
+            patience = self.begin_turn(many)
         try:
             return self._lent(table), patience
         except BaseException:

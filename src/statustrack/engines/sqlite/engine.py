@@ -161,7 +161,7 @@ class SqliteEngine:
         pool = self._pool
         self.meter.count("apply")
         try:
-            connection, patience = pool.begin_write(table)
+            connection, patience = pool.begin_write(table, len(writes) > 1)
         except StorageUnavailableError as error:
             return [Unknown(error)] * len(writes)
         try:

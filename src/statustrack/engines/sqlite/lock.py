@@ -103,23 +103,23 @@ class WriteLock:
         self.queue = Queue()
         self.file = FileLock(database)
 
-    def acquire(self, patience: Patience) -> bool:
+    def acquire(self, patience: Patience, many: bool = False) -> bool:
         """False: another thread of this process had the turn all the time."""
         if not self.queue.acquire(patience):
             return False
-        self._among_processes()
+        self._among_processes(many)
         return True
 
-    def take_free(self, me: int) -> bool:
+    def take_free(self, me: int, many: bool = False) -> bool:
         """As :meth:`acquire`, for the thread with this number, but not if another thread of this process has it."""
         if not self.queue.take_free(me):
             return False
-        self._among_processes()
+        self._among_processes(many)
         return True
 
-    def _among_processes(self) -> None:
+    def _among_processes(self, many: bool) -> None:
         try:
-            self.file.acquire()
+            self.file.acquire(many)
         except BaseException:
             self.queue.release()
             raise
