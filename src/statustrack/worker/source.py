@@ -280,7 +280,7 @@ class Source:
             self._seeds = [zlib.crc32(name.encode()) for name in (self._me, *self.rivals)]
             self._names = list(self.rivals)
         data = key.encode("utf-8", "surrogatepass")
-        # A CRC is linear: those of one key with two seeds differ by the same bits for all keys, and one of eight workers
+        # A CRC is linear: those of one key with two seeds differ by the same bits for all keys, and one worker of eight
         # would get a quarter of the tasks. So each is scattered by Knuth's multiplicative hashing (The Art of Computer
         # Programming, volume 3, 6.4).
         mine, *others = [zlib.crc32(data, seed) * _GOLDEN & 0xFFFFFFFF for seed in self._seeds]
