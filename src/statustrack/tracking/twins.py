@@ -163,10 +163,6 @@ class AsyncTwins:
         return _handed_out(cls.claim_many(limit, batch=batch, lock_expire_seconds=lock_expire_seconds))
 
     @classmethod
-    @classmethod
-    @classmethod
-    @classmethod
-    @classmethod
     async def adelete_all(cls: type[T]) -> int:
         """Async twin of ``delete_all``."""
         return await call_in_thread(cls.delete_all)
