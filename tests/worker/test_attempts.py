@@ -17,23 +17,9 @@ import statustrack as st
 from statustrack.tracking import ending
 from statustrack.worker import intake
 from statustrack.worker.worker import Worker
-from tests.tracking.support import FIRST, step
+from tests.tracking.support import FIRST
 
 Make = Callable[..., Any]
-
-
-@pytest.fixture
-def make(tmp_path: Path, table_name: str) -> Any:
-    """A step on a SQLite file of this test, with tasks."""
-    with st.use_engine(f"sqlite:///{(tmp_path / 'worker.db').as_posix()}"):
-
-        def made(*ids: str, **options: Any) -> type[st.BaseTask]:
-            found = step(table_name, FIRST, **options)
-            found.create_table(wait=True)
-            found.create_many(ids)
-            return found
-
-        yield made
 
 
 # --- handlers in processes: module level, so that the other process can import them -----------------------------------

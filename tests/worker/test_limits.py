@@ -18,24 +18,10 @@ from statustrack.tracking.finish import end
 from statustrack.worker import processes
 from statustrack.worker.jobs import RUNNING, Job, Work
 from statustrack.worker.threads import Threads
-from tests.tracking.support import FIRST, step
+from tests.tracking.support import FIRST
 
 Make = Callable[..., Any]
 PATIENCE = 10.0
-
-
-@pytest.fixture
-def make(tmp_path: Path, table_name: str) -> Any:
-    """A step on a SQLite file of this test, with tasks."""
-    with st.use_engine(f"sqlite:///{(tmp_path / 'worker.db').as_posix()}"):
-
-        def made(*ids: str, **options: Any) -> type[st.BaseTask]:
-            found = step(table_name, FIRST, **options)
-            found.create_table(wait=True)
-            found.create_many(ids)
-            return found
-
-        yield made
 
 
 class Crowded:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,25 +16,22 @@ from statustrack.worker.jobs import Job
 from statustrack.worker.report import Report
 from statustrack.worker.rescue import Rescue
 from statustrack.worker.source import LAG_MICROS, PATIENCE_SECONDS, Source
-from tests.tracking.support import FIRST, step
+from tests.tracking.support import step
 
 Make = Callable[..., Any]
 PATIENCE = 10.0
 
 
 @pytest.fixture
-def make(tmp_path: Path, table_name: str) -> Any:
-    """A step on a SQLite file of this test, with tasks."""
-    with st.use_engine(f"sqlite:///{(tmp_path / 'worker.db').as_posix()}"):
+def make(make: Make) -> Make:
+    """The same, with a handler."""
 
-        def made(*ids: str, **options: Any) -> type[st.BaseTask]:
-            found = step(table_name, FIRST, **options)
-            found.create_table(wait=True)
-            found.create_many(ids)
-            found.handler(lambda ctx: None)
-            return found
+    def made(*ids: str, **options: Any) -> type[st.BaseTask]:
+        found: type[st.BaseTask] = make(*ids, **options)
+        found.handler(lambda ctx: None)
+        return found
 
-        yield made
+    return made
 
 
 class Scene:

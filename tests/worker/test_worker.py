@@ -288,8 +288,8 @@ def test_steps_that_do_not_fit_are_refused(table_name: str) -> None:
         st.Pipeline("", first)
 
 
-def test_stop_gives_back_what_runs(make: Make) -> None:
-    made = ready(make(), [f"t{number}" for number in range(5)])
+def held_up(made: type[st.BaseTask]) -> tuple[threading.Event, threading.Event]:
+    """Give it a handler that waits: set when it has begun, and to set so that it goes on."""
     begun, go_on = threading.Event(), threading.Event()
 
     @made.handler
@@ -297,6 +297,12 @@ def test_stop_gives_back_what_runs(make: Make) -> None:
         begun.set()
         go_on.wait(20)
 
+    return begun, go_on
+
+
+def test_stop_gives_back_what_runs(make: Make) -> None:
+    made = ready(make(), [f"t{number}" for number in range(5)])
+    begun, go_on = held_up(made)
     worker = st.Worker(made, concurrency=2, grace_seconds=0)
     reports: list[Any] = []
     thread = threading.Thread(target=lambda: reports.append(worker.run()))
@@ -316,13 +322,7 @@ def test_stop_gives_back_what_runs(make: Make) -> None:
 
 def test_a_stop_takes_no_longer_than_what_runs(make: Make) -> None:
     made = ready(make(), ["t0", "t1"])
-    begun, go_on = threading.Event(), threading.Event()
-
-    @made.handler
-    def work(ctx: Any) -> None:
-        begun.set()
-        go_on.wait(20)
-
+    begun, go_on = held_up(made)
     worker = st.Worker(made, concurrency=2, grace_seconds=3600)
     thread = threading.Thread(target=worker.run, daemon=True)
     thread.start()
