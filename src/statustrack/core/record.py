@@ -153,7 +153,7 @@ def recorded_outcome(row: Row, token: str, attempt: int | None = None) -> Attemp
     return None if entry is None or entry.outcome in ("lost", "evicted") else entry
 
 
-def with_attempt(row: Row, entry: Attempt | _Parts) -> str:
+def with_attempt(row: Row, entry: _Parts) -> str:
     """The ``attempts`` text with one more entry, the last 10 kept."""
     before = row.get("attempts")
     if before is None:  # most tasks have one attempt; building a JSON encoder for it costs more than the text

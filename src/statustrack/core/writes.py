@@ -178,19 +178,16 @@ def apply(write: Write, row: Row | None) -> Row | None:
         return dict(write.set)
     old = row or {}
     new = dict(old)
-    if write.copy:
-        for target, source in write.copy.items():
-            if source in old:
-                new[target] = old[source]
-            else:
-                new.pop(target, None)
+    for target, source in write.copy.items():
+        if source in old:
+            new[target] = old[source]
+        else:
+            new.pop(target, None)
     new.update(write.set)
-    if write.increment:
-        for name, by in write.increment.items():
-            new[name] = old.get(name, 0) + by
-    if write.add:
-        for name, member in write.add.items():
-            new[name] = old.get(name, frozenset()) | {member}
+    for name, by in write.increment.items():
+        new[name] = old.get(name, 0) + by
+    for name, member in write.add.items():
+        new[name] = old.get(name, frozenset()) | {member}
     for name in write.remove:
         new.pop(name, None)
     return new

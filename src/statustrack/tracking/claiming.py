@@ -96,10 +96,10 @@ class Claim:
         for _ in range(CLAIM_TRIES):
             now, boot, wall = self._clocks()
             token = new_token()
-            (write,) = lifecycle.claims(
+            write = lifecycle.claim(
                 config,
-                (self.key,),
-                (token,),
+                self.key,
+                token=token,
                 worker=worker_name(),
                 now=now,
                 slack_ms=slack_ms,

@@ -37,7 +37,7 @@ class ExecutionContext(Generic[T]):
         self.task: T = task
         self.outcome: str | None = None  #: once ended: succeeded, failed, ignored, released, snoozed, lost or unknown
         self._hold = hold
-        hold.attempt, hold.task = task._row.get("attempt") or 0, task
+        hold.attempt, hold.task = task.attempt, task
         self._config = config
         self._pending: dict[str, Any] = {}
         self._extra: Extra | None = None

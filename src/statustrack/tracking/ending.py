@@ -47,7 +47,7 @@ def plan_for(ctx: ExecutionContext[Any], error: BaseException | None, default_de
             ctx.task._row,
             now=now,
             changes=ctx._pending or None,
-            expire_at=None if config.keep_succeeded_seconds is None else _expiry(ctx, config.succeeded_status, now),
+            expire_at=_expiry(ctx, config.succeeded_status, now),
         )
         return Plan(write, "succeeded", None, ctx._extra)
     if isinstance(error, Snooze):

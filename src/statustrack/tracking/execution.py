@@ -8,6 +8,7 @@ import sys
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from statustrack.core import lifecycle
 from statustrack.core.errors import TaskAlreadyExistsError, TaskLeaseLostError
 from statustrack.core.writes import Row
 from statustrack.tracking import claiming, hooks
@@ -17,7 +18,7 @@ from statustrack.tracking.finish import end
 from statustrack.tracking.heartbeat import Hold, keep, let_go
 from statustrack.tracking.identity import process
 from statustrack.tracking.threads import run_in_thread, run_shielded
-from statustrack.tracking.trace import SILENT, Trace, log, logger
+from statustrack.tracking.trace import SILENT, Trace, log
 
 if TYPE_CHECKING:
     import asyncio
@@ -34,16 +35,14 @@ class Attempt(Generic[T]):
     """
 
     # Of the class until an attempt knows better; most never do.
-    _default_delay_seconds = 0.0
     _ctx: ExecutionContext[T] | None = None
     _pid = 0
     _async_task: asyncio.Task[Any] | None = None
     _cancelled_for_loss = False
     _leaving = False
 
-    def __init__(self, trace: Trace, default_delay_seconds: float = 0.0) -> None:
+    def __init__(self, trace: Trace) -> None:
         self._trace = trace
-        self._default_delay_seconds = default_delay_seconds
 
     def _hold(self, cls: type[T], hold: Hold, row: Row) -> ExecutionContext[T]:
         task = cls._from_row(row, hold.engine, hold.table)
@@ -53,18 +52,19 @@ class Attempt(Generic[T]):
         return ctx
 
     def _tell_started(self, ctx: ExecutionContext[T]) -> None:
-        try:
-            hooks.fire("started", ctx.task)
-        except BaseException as error:  # Ctrl-C: the block is not entered, so nobody else would end the attempt
-            self.__exit__(type(error), error, None)
-            raise
+        if hooks.registered:
+            try:
+                hooks.fire("started", ctx.task)
+            except BaseException as error:  # Ctrl-C: the block is not entered, so nobody else would end the attempt
+                self.__exit__(type(error), error, None)
+                raise
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> bool:
         ctx = self._ctx
         if ctx is None or self._pid != process():
             return False  # a forked child runs through the end of its parent's block: the task is the parent's
         try:
-            return end(ctx, error, self._trace, self._default_delay_seconds)
+            return end(ctx, error, self._trace)
         finally:
             let_go(ctx._hold)
             if self._trace.debug:
@@ -122,7 +122,7 @@ class Start(Attempt[T]):
         data: dict[str, Any] | None = None,
         lock_expire_seconds: float | None = None,
     ) -> None:
-        self._trace = Trace(True, cls.config.use_case_id, task_id) if debug else SILENT
+        super().__init__(Trace(True, cls.config.use_case_id, task_id) if debug else SILENT)
         self._cls = cls
         self._task_id = task_id
         self._more_pending = None if more_pending_status is None else claiming.as_list(more_pending_status)
@@ -135,12 +135,11 @@ class Start(Attempt[T]):
         cls, more = self._cls, self._more_pending
         config = cls.config
         key = cls.make_key(self._task_id)
-        if self._trace.debug:
-            self._trace.started()
+        self._trace.started()
         engine, table = cls._engine_and_table()
         lease_ms = claiming.lease_ms_of(config, engine, self._lock_expire_seconds)
         directory_of(engine, table).ensure(config, cls.__name__)
-        statuses = config.claimable if more is None else config.claimable_with(more)
+        statuses = lifecycle.claimable(config, more)
         claim = claiming.Claim(engine, table, config, key, lease_ms, statuses, cls)
         taken = claim.take()
         if taken is None and self._create:
@@ -150,10 +149,8 @@ class Start(Attempt[T]):
         if isinstance(taken, tuple):
             hold, row = taken
             ctx = self._hold(cls, hold, row)
-            if logger.isEnabledFor(logging.INFO):
-                log(logging.INFO, "started", key, attempt=row.get("attempt"), worker=row.get("worker"))
-            if hooks.registered:
-                self._tell_started(ctx)
+            log(logging.INFO, "started", key, attempt=row.get("attempt"), worker=row.get("worker"))
+            self._tell_started(ctx)
             return ctx
         more = config.more_pending_status if more is None else more
         error, line = claiming.refusal(cls, self._task_id, taken, statuses, more, engine, self._detailed)

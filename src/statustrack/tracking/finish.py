@@ -43,9 +43,7 @@ _SAID = {
 }
 
 
-def end(
-    ctx: ExecutionContext[Any], error: BaseException | None, trace: Trace, default_delay_seconds: float = 0.0
-) -> bool:
+def end(ctx: ExecutionContext[Any], error: BaseException | None, trace: Trace) -> bool:
     """Record what the end of the block means; True when the exception was an instruction, and is done with.
 
     :raises TaskLeaseLostError: the lease was lost; what would have been recorded is kept as a late result.
@@ -55,7 +53,7 @@ def end(
     if isinstance(error, TaskLeaseLostError) and error.task is ctx.task:
         after_loss(ctx, error, trace)
         return False
-    plan: Plan | None = plan_for(ctx, error, default_delay_seconds)
+    plan: Plan | None = plan_for(ctx, error)
     extra_error: Exception | None = None
     while plan is not None:
         outcome = deliver(ctx, plan)
@@ -70,38 +68,33 @@ def end(
 def deliver(ctx: ExecutionContext[Any], plan: Plan) -> TogetherOutcome:
     """Send a plan until the storage says what came of it, or the lease has ended."""
     hold = ctx._hold
-    began = hold.engine.clock.boot()
     if plan.extra is None:
-        outcome: TogetherOutcome = hold.engine.apply(hold.table, [plan.write])[0]
-        return _resend(hold, plan, outcome, began) if isinstance(outcome, Unknown) else outcome
+        return _send(hold, plan)
     with hold.lock:  # no heartbeat of this task may meet the transaction: it would cancel it
         try:
-            outcome = _send(hold, plan)
-            return _resend(hold, plan, outcome, began) if isinstance(outcome, Unknown) else outcome
+            return _send(hold, plan)
         except ConfigError as refused:  # too many items, another engine's kind, the task's own row: nothing was sent
             return ExtraFailed(refused)
 
 
 def _send(hold: Hold, plan: Plan) -> TogetherOutcome:
-    if plan.extra is None:
-        return hold.engine.apply(hold.table, [plan.write])[0]
-    return hold.engine.apply_together(hold.table, plan.write, plan.extra, hold.lease_ms / 3000)
-
-
-def _resend(hold: Hold, plan: Plan, outcome: Unknown, began: int) -> TogetherOutcome:
-    clock, pause = hold.engine.clock, FIRST_PAUSE_SECONDS
+    engine, pause = hold.engine, FIRST_PAUSE_SECONDS
+    began = engine.clock.boot()
     while True:
+        outcome: TogetherOutcome
+        if plan.extra is None:
+            outcome = engine.apply(hold.table, [plan.write])[0]
+        else:
+            outcome = engine.apply_together(hold.table, plan.write, plan.extra, hold.lease_ms / 3000)
+        if not isinstance(outcome, Unknown):
+            return outcome
         # Heartbeats may get through where this write does not: they must not make it try for ever.
-        left = min(hold.left_ms(), hold.lease_ms - (clock.boot() - began) // 1000) / 1000
+        left = min(hold.left_ms(), hold.lease_ms - (engine.clock.boot() - began) // 1000) / 1000
         if left <= 0:
             return outcome
         log(logging.WARNING, "outcome_resend", hold.key, cause=str(outcome.cause), lease_left_seconds=round(left, 1))
-        clock.wait(threading.Event(), min(pause * (0.5 + random.random()), left))
+        engine.clock.wait(threading.Event(), min(pause * (0.5 + random.random()), left))
         pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
-        again = _send(hold, plan)
-        if not isinstance(again, Unknown):
-            return again
-        outcome = again
 
 
 def settle(ctx: ExecutionContext[Any], plan: Plan, outcome: TogetherOutcome, trace: Trace) -> Plan | None:

@@ -222,7 +222,6 @@ class Source:
             self._met = self.siblings
             for name in self._met:
                 self._meet(name)
-            self._seeds = None
 
     def _meet(self, name: str) -> None:
         if name not in self.rivals:
@@ -342,17 +341,20 @@ class Source:
         they have done with theirs."""
         moment, own, self._own = monotonic(), self._own, False
         self._forget_rivals()
-        left = {key: since for each in self.partitions for key, since in each.left.items()}
+        again = own and any(each.left for each in self.partitions)
         if own:
             self._before = None
-        elif self._before is None:
+        elif self._before is None or moment - self._looked_at > self._patience:
+            left = {key: since for each in self.partitions for key, since in each.left.items()}
+            again = self._before is not None and self._look(self._before, left) and bool(left)
             self._before, self._looked_at = left, moment
-        elif moment - self._looked_at > max(PATIENCE_SECONDS, PATIENCE_EXCHANGES * self.exchange_seconds):
-            own = self._look(self._before, left)
-            self._before, self._looked_at = left, moment
-        if own and left:
+        if again:
             for each in self.partitions:
                 each.begin(each.since, now)
+
+    @property
+    def _patience(self) -> float:
+        return max(PATIENCE_SECONDS, PATIENCE_EXCHANGES * self.exchange_seconds)
 
     def _look(self, before: dict[str, str], left: dict[str, str]) -> bool:
         """Which rivals need help, as what they have left of their parts since the last look tells; whether any does."""

@@ -60,8 +60,6 @@ class Queue:
     def acquire(self, patience: Patience) -> bool:
         """False when the patience ran out first."""
         me = threading.get_ident()
-        if self.take_free(me):
-            return True
         with self._inner:
             if not self.owner:
                 self.owner = me

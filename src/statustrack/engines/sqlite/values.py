@@ -60,10 +60,7 @@ def updated_row(write: Write, told: Sequence[str], read: Sequence[str], values: 
     row["key"] = write.key
     for name, value in zip(read, values):  # noqa: B905 - they are as many
         if value is not None:
-            row[name] = value
-    for name in SETS:
-        if name in row:
-            row[name] = decode_set(row[name])
+            row[name] = decode_set(value) if name in SETS else value
     return row
 
 
