@@ -23,10 +23,13 @@ INTEGERS = [name for name, kind in ATTRIBUTES.items() if kind == INTEGER]
 
 
 def image(write: Write, row: Row | None) -> Row:
-    """What a write that has landed gives back: of an update the known attributes, of a quiet one nothing."""
+    """What a write that has landed gives back: of an update the known attributes and those it sets, of a quiet one
+    nothing."""
     if row is None or write.quiet:
         return {}
-    return row if write.kind == "put" else {name: value for name, value in row.items() if name in ATTRIBUTES}
+    if write.kind == "put":
+        return row
+    return {name: value for name, value in row.items() if name in ATTRIBUTES or name in write.set}
 
 
 class Draw:

@@ -212,8 +212,8 @@ def test_a_file_system_without_shared_memory(path: Path, monkeypatch: pytest.Mon
 
 
 def test_a_sqlite_that_is_too_old(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 34, 1))
-    with pytest.raises(StorageError, match=r"3\.35 or later"):
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 23, 1))
+    with pytest.raises(StorageError, match=r"3\.24 or later"):
         engine_at(path)
     assert not path.exists()
 

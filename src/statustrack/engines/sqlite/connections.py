@@ -8,6 +8,7 @@ import sqlite3
 import threading
 import time
 import weakref
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -31,12 +32,18 @@ _pools: weakref.WeakSet[Pool] = weakref.WeakSet()
 _never_closed: list[Any] = []
 
 
+class Raw(sqlite3.Connection):
+    """A connection of Python's, and ``seen``: the old values of the row that an update has just changed."""
+
+    seen: deque[tuple[Any, ...]]
+
+
 class Connection:
     """One open connection: of which process, on which file, and the tables that it has found to be ours."""
 
     __slots__ = ("file", "pid", "raw", "tables")
 
-    def __init__(self, raw: sqlite3.Connection, file: tuple[int, int], pid: int) -> None:
+    def __init__(self, raw: Raw, file: tuple[int, int], pid: int) -> None:
         self.raw = raw
         self.file = file
         self.pid = pid
@@ -183,7 +190,7 @@ class Pool:
         self._busy.remove(threading.get_ident())
 
     @contextlib.contextmanager
-    def lend(self, table: str | None = None) -> Iterator[sqlite3.Connection]:
+    def lend(self, table: str | None = None) -> Iterator[Raw]:
         """``take`` and ``give`` as a block."""
         connection = self.take(table)
         try:
@@ -257,17 +264,21 @@ class Pool:
             )
 
 
-def connect(path: str, mode: str) -> sqlite3.Connection:
+def connect(path: str, mode: str) -> Raw:
     """A bare connection; ``mode`` is rw (the file must be there) or rwc."""
     schema.check_sqlite()
-    return sqlite3.connect(
+    raw = sqlite3.connect(
         file_uri(path, mode),
         uri=True,
         timeout=0,  # waiting is ours: see lock.py
         isolation_level=None,
         check_same_thread=False,
         cached_statements=256,
+        factory=Raw,
     )
+    raw.seen = deque(maxlen=1)
+    schema.add_functions(raw, raw.seen)
+    return raw
 
 
 def file_uri(path: str, mode: str) -> str:

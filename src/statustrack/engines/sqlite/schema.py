@@ -5,19 +5,20 @@ from __future__ import annotations
 import re
 import sqlite3
 import sys
+from collections import deque
 from typing import Any
 
 from statustrack.core.errors import ConfigError, StorageError, TableMismatchError
 from statustrack.core.record import ATTRIBUTES, INTEGER
 from statustrack.engines.sqlite.failures import Place, no_table
 from statustrack.engines.sqlite.statements import quoted
-from statustrack.engines.sqlite.values import SIZE, UNION, size, union
+from statustrack.engines.sqlite.values import SEE, SIZE, UNION, size, union
 
 #: "STTR": the mark in the header of our files (PRAGMA application_id), beside the number of their schema.
 APPLICATION_ID = 0x53545452
 SCHEMA_VERSION = 1
-#: UPDATE ... RETURNING (2021-03-12).
-OLDEST_SQLITE = (3, 35, 0)
+#: INSERT ... ON CONFLICT DO NOTHING (2018-06-04).
+OLDEST_SQLITE = (3, 24, 0)
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{3,255}")
 
@@ -37,7 +38,7 @@ def check_sqlite() -> None:
     """Raises ``StorageError`` where Python was built with a SQLite that is too old."""
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         raise StorageError(
-            f"this Python brings SQLite {sqlite3.sqlite_version}; statustrack needs 3.35 or later (for RETURNING). "
+            f"this Python brings SQLite {sqlite3.sqlite_version}; statustrack needs 3.24 or later (for ON CONFLICT). "
             "Use a newer Python build, or DynamoDB."
         )
 
@@ -59,10 +60,20 @@ def create_statements(table: str) -> list[str]:
     ]
 
 
-def configure(raw: sqlite3.Connection) -> None:
-    """What holds for a connection only: what SQLite reports as committed survives a power cut; our functions."""
+def add_functions(raw: sqlite3.Connection, seen: deque[tuple[Any, ...]]) -> None:
+    """Our SQL functions; SEE leaves what it is shown in ``seen``."""
+
+    def see(value: Any, *before: Any) -> Any:
+        seen.append(before)
+        return value
+
+    raw.create_function(SEE, -1, see)
     raw.create_function(UNION, 2, union)
     raw.create_function(SIZE, 1, size)
+
+
+def configure(raw: sqlite3.Connection) -> None:
+    """What holds for a connection only: what SQLite reports as committed survives a power cut."""
     raw.execute("PRAGMA synchronous = FULL")
     raw.execute("PRAGMA cache_size = -16000")  # KiB: what a large batch changes fits, and is written once
     raw.execute("PRAGMA journal_size_limit = 67108864")  # a log that grew beside a long reader shrinks again

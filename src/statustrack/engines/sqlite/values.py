@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from statustrack.core.record import ATTRIBUTES, TEXT_SET
-from statustrack.core.writes import Row, Write
+from statustrack.core.writes import Row, Write, apply
 
 SETS = frozenset(name for name, kind in ATTRIBUTES.items() if kind == TEXT_SET)
 
@@ -30,6 +30,8 @@ def decode_set(text: Any) -> frozenset[str]:
 
 #: The SQL functions of sets, in Python: SQLite's own for JSON end a text at its first NUL.
 UNION, SIZE = "statustrack_union", "statustrack_size"
+#: The SQL function that shows us the old values of a row while it is changed, and gives back its first argument.
+SEE = "statustrack_see"
 
 
 def union(stored: Any, more: str) -> str:
@@ -53,15 +55,15 @@ def decode_rows(names: Sequence[str], found: Iterable[Sequence[Any]]) -> list[Ro
     return rows
 
 
-def updated_row(write: Write, told: Sequence[str], read: Sequence[str], values: Sequence[Any]) -> Row:
-    """The row after an update has landed: what it has set for certain (``told``), and what was read back."""
-    changes = write.set
-    row = dict(changes) if len(told) == len(changes) else {name: changes[name] for name in told}
-    row["key"] = write.key
-    for name, value in zip(read, values):  # noqa: B905 - they are as many
+def updated_row(write: Write, sees: Sequence[str], values: Sequence[Any]) -> Row:
+    """The row after an update has landed: what the write makes of the values that it has seen."""
+    before: Row = {"key": write.key}
+    for name, value in zip(sees, values):  # noqa: B905 - they are as many
         if value is not None:
-            row[name] = decode_set(value) if name in SETS else value
-    return row
+            before[name] = decode_set(value) if name in SETS else value
+    after = apply(write, before)
+    assert after is not None
+    return after
 
 
 def put_row(write: Write) -> Row:

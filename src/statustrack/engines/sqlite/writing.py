@@ -22,7 +22,7 @@ from statustrack.engines.protocol import (
     Unknown,
 )
 from statustrack.engines.sqlite import together
-from statustrack.engines.sqlite.connections import Pool
+from statustrack.engines.sqlite.connections import Pool, Raw
 from statustrack.engines.sqlite.failures import FULL, IOERR, code_of, is_busy, refused_content, storage_error
 from statustrack.engines.sqlite.lock import Patience
 from statustrack.engines.sqlite.statements import Plan, Statements, quoted, take
@@ -35,12 +35,19 @@ MANY = 200
 
 
 def in_one_transaction(
-    pool: Pool, raw: sqlite3.Connection, statements: Statements, writes: Sequence[Write], patience: Patience | None
+    pool: Pool, raw: Raw, statements: Statements, writes: Sequence[Write], patience: Patience | None
 ) -> list[Outcome]:
     """Each write's outcome, after COMMIT. Raises ``StorageError`` for what another try does not cure."""
     while True:
         try:
-            return _attempt(raw, statements, writes)
+            if len(writes) == 1:
+                write = writes[0]
+                plan, values = statements.plan(write)
+                if plan.is_one:  # SQLite's own transaction around one statement is one, and cheaper
+                    return [_carry_out(raw, statements, write, plan, values)]
+            if len(writes) < MANY:
+                return _in_one(raw, statements, writes)
+            return _in_a_large_one(raw, statements, writes)
         except sqlite3.Error as error:
             roll_back(raw)
             patience = patience or Patience(pool.patience_seconds)
@@ -56,14 +63,7 @@ def in_one_transaction(
             raise
 
 
-def _attempt(raw: sqlite3.Connection, statements: Statements, writes: Sequence[Write]) -> list[Outcome]:
-    if len(writes) == 1:
-        write = writes[0]
-        plan, values = statements.plan(write)
-        if plan.is_one:  # SQLite's own transaction around one statement is one, and cheaper
-            return [_carry_out(raw, statements, write, plan, values)]
-    if len(writes) < MANY:
-        return _in_one(raw, statements, writes)
+def _in_a_large_one(raw: Raw, statements: Statements, writes: Sequence[Write]) -> list[Outcome]:
     raw.execute(f"PRAGMA wal_autocheckpoint = {PAGES_OF_MANY}")
     try:
         return _in_one(raw, statements, writes)
@@ -71,7 +71,7 @@ def _attempt(raw: sqlite3.Connection, statements: Statements, writes: Sequence[W
         raw.execute(f"PRAGMA wal_autocheckpoint = {PAGES}")
 
 
-def _in_one(raw: sqlite3.Connection, statements: Statements, writes: Sequence[Write]) -> list[Outcome]:
+def _in_one(raw: Raw, statements: Statements, writes: Sequence[Write]) -> list[Outcome]:
     raw.execute("BEGIN IMMEDIATE")
     outcomes: list[Outcome] = []
     for write in writes:
@@ -79,9 +79,7 @@ def _in_one(raw: sqlite3.Connection, statements: Statements, writes: Sequence[Wr
         if outcome.__class__ is Rejected and not raw.in_transaction:
             # A trigger of the user has rolled back everything. Each one for itself, then: one batch has one such write
             # at least, so this ends.
-            if len(writes) == 1:
-                return [outcome]
-            return [_attempt(raw, statements, (each,))[0] for each in writes]
+            return [outcome] if len(writes) == 1 else [_in_one(raw, statements, (each,))[0] for each in writes]
         outcomes.append(outcome)
     raw.execute("COMMIT")
     return outcomes
@@ -89,7 +87,7 @@ def _in_one(raw: sqlite3.Connection, statements: Statements, writes: Sequence[Wr
 
 def with_extra(
     pool: Pool,
-    raw: sqlite3.Connection,
+    raw: Raw,
     statements: Statements,
     write: Write,
     extra: Extra,
@@ -127,22 +125,16 @@ def with_extra(
             roll_back(raw)
 
 
-def _carry_out(raw: sqlite3.Connection, statements: Statements, write: Write, plan: Plan, values: list[Any]) -> Outcome:
+def _carry_out(raw: Raw, statements: Statements, write: Write, plan: Plan, values: list[Any]) -> Outcome:
     """One write. Raises sqlite3.Error for what concerns the storage and not this content."""
     try:
-        if plan.change is not None:
-            cursor = raw.execute(plan.change, take(values, plan.change_takes))
-            if not plan.returns:
-                if cursor.rowcount > 0:
-                    return Applied({})
-            elif found := cursor.fetchall():
-                if plan.reads:
-                    return Applied(updated_row(write, plan.told, plan.reads, found[0]))
-                (row,) = decode_rows([each[0] for each in cursor.description], found)
-                if plan.insert is None:
-                    return Applied(row)
-                _forget_others(raw, statements, write, row)
-                return Applied(put_row(write))
+        if plan.change is not None and raw.execute(plan.change, take(values, plan.change_takes)).rowcount > 0:
+            if write.kind == "put":
+                _forget_others(raw, statements, write)
+                return Applied({} if write.quiet else put_row(write))
+            if write.quiet or write.kind == "delete":
+                return Applied({})
+            return Applied(updated_row(write, plan.sees, raw.seen.pop()))
         if (
             plan.insert is not None
             and (plan.only_absent or holds(write.guard, None))
@@ -162,8 +154,9 @@ def _carry_out(raw: sqlite3.Connection, statements: Statements, write: Write, pl
     return Refused(rows[0])
 
 
-def _forget_others(raw: sqlite3.Connection, statements: Statements, write: Write, row: Row) -> None:
+def _forget_others(raw: sqlite3.Connection, statements: Statements, write: Write) -> None:
     """A put replaces the whole row: also the columns that the user has added."""
+    (row,) = fetch(raw, statements.select, (write.key,))
     others = [name for name in row if name not in write.set and name not in ATTRIBUTES]
     if others:
         sets = ", ".join(f"{quoted(name)} = NULL" for name in others)
