@@ -8,7 +8,7 @@ token stands, so every event that ends an attempt can be computed from it and se
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from statustrack.core import times
@@ -135,16 +135,8 @@ def claim(
     statuses: tuple[int, ...] | None = None,
 ) -> Write:
     """pending, failed or more_pending -> in_progress, with a fresh lock token and the next attempt number."""
-    return claims(
-        config,
-        (key,),
-        (token,),
-        worker=worker,
-        now=now,
-        slack_ms=slack_ms,
-        lease_ms=config.lease_ms if lease_ms is None else lease_ms,
-        statuses=statuses or claimable(config),
-    )[0]
+    lease = config.lease_ms if lease_ms is None else lease_ms
+    return _claim_maker(config, worker, now, slack_ms, lease, statuses or claimable(config))(key, token)
 
 
 def claims(
@@ -159,9 +151,20 @@ def claims(
     statuses: tuple[int, ...],
 ) -> list[Write]:
     """The claims of many tasks at one moment. They share their guard, and all that is the same in them."""
+    make = _claim_maker(config, worker, now, slack_ms, lease_ms, statuses)
+    return [make(key, token) for key, token in zip(keys, tokens, strict=True)]
+
+
+def _claim_maker(
+    config: TrackerConfig, worker: str, now: int, slack_ms: int, lease_ms: int, statuses: tuple[int, ...]
+) -> Callable[[str, str], Write]:
+    """Makes the claim of a key with a token, of what all claims of one moment share."""
     now_ms, lease, status = now // 1000, config.lease_ms, config.in_progress_status
     end, odd = now_ms - slack_ms, now_ms + lease + ODD_LEASE_MS
     oldest = times.to_text((end - lease) * 1000)
+    text, until = times.to_text(now), now_ms + lease_ms
+    values = (*statuses, now_ms, NOT_LOCKED, end, odd, NOT_LOCKED, end, odd, oldest, now_ms // 1000)
+    shape = ("claim", len(statuses))
     made: list[Guard] = []
 
     def guard() -> Guard:
@@ -169,15 +172,13 @@ def claims(
             made.append(_can_be_claimed(statuses, now_ms, end, odd, oldest))
         return made[0]
 
-    values = (*statuses, now_ms, NOT_LOCKED, end, odd, NOT_LOCKED, end, odd, oldest, now_ms // 1000)
-    shape, text, until, value = ("claim", len(statuses)), times.to_text(now), now_ms + lease_ms, config.value
-    return [
-        Write(
+    def make(key: str, token: str) -> Write:
+        return Write(
             "claim",
             key,
             guard,
             {
-                "value": value(key, status),
+                "value": config.value(key, status),
                 "status": status,
                 "lock": token,
                 "lease_until": until,
@@ -189,12 +190,12 @@ def claims(
             _CLAIM_REMOVES,
             _CLAIM_COPIES,
             _NEXT_ATTEMPT,
-            mine=lambda current, token=token: current.get("lock") == token,  # type: ignore[misc]
+            mine=lambda current: current.get("lock") == token,
             shape=shape,
             values=values,
         )
-        for key, token in zip(keys, tokens, strict=True)
-    ]
+
+    return make
 
 
 _CLAIM_REMOVES = ("ready_at", "expire_at", "progress")

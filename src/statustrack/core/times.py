@@ -13,35 +13,37 @@ MICROS = 1_000_000
 #: The year 0001 in microseconds: the earliest that the text format can hold.
 EARLIEST = -62_135_596_800 * MICROS
 
-#: The text of seconds seen lately: formatting one costs more than all the rest of a write.
-_seconds: dict[int, str] = {}
-#: Texts made lately, back to their instants: the end of an attempt reads the text that its claim made.
-_instants: dict[str, int] = {}
+#: The text of seconds seen lately, and the seconds of these texts: formatting or parsing one costs more than all the
+#: rest of a write.
+_texts: dict[int, str] = {}
+_seconds: dict[str, int] = {}
 
 
 def to_text(micros: int) -> str:
     """The stored text of an instant in microseconds since the epoch."""
     second = micros // MICROS
-    text = _seconds.get(second) or _to_second(second)
-    made = f"{text}{micros - second * MICROS:06d}+0000"
-    if len(_instants) > 256:
-        _instants.clear()
-    _instants[made] = micros
-    return made
+    text = _texts.get(second) or _to_second(second)
+    # The digits as they are: formatting six of them costs more than all the rest.
+    digits = str(micros)[-6:] if micros >= MICROS else f"{micros - second * MICROS:06d}"
+    return f"{text}{digits}+0000"
 
 
 def _to_second(second: int) -> str:
-    if len(_seconds) > 64:
+    if len(_texts) > 64:
+        _texts.clear()
         _seconds.clear()
     # isoformat is several times faster than strftime and pads the year, which strftime does not do everywhere.
-    text = _seconds[second] = (EPOCH + timedelta(seconds=second)).replace(tzinfo=None).isoformat() + "."
+    text = _texts[second] = (EPOCH + timedelta(seconds=second)).replace(tzinfo=None).isoformat() + "."
+    _seconds[text] = second
     return text
 
 
 def from_text(text: str) -> int:
     """Microseconds since the epoch of a stored instant. Raises ``ValueError`` for another format."""
-    known = _instants.get(text)
-    return datetime_to_micros(parse(text)) if known is None else known
+    second, digits = _seconds.get(text[:20]), text[20:26]
+    if second is None or text[26:] != "+0000" or not (digits.isdecimal() and digits.isascii()) or len(digits) < 6:
+        return datetime_to_micros(parse(text))
+    return second * MICROS + int(digits)
 
 
 def parse(text: str) -> datetime:

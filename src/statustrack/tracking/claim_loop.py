@@ -20,7 +20,7 @@ from statustrack.tracking.directory import directory_of
 from statustrack.tracking.execution import Attempt
 from statustrack.tracking.heartbeat import Hold, keep, let_go
 from statustrack.tracking.identity import new_token, process, worker_name
-from statustrack.tracking.trace import SILENT, log
+from statustrack.tracking.trace import log
 
 if TYPE_CHECKING:
     from statustrack.tracking.task import BaseTask
@@ -38,10 +38,9 @@ class ClaimedContext(ExecutionContext[T]):
 
     def __enter__(self) -> ClaimedContext[T]:
         self.check()
-        attempt: Attempt[T] = Attempt(SILENT)
+        attempt: Attempt[T] = Attempt()
         attempt._ctx, attempt._pid = self, process()
         self._attempt = attempt
-        log(logging.INFO, "started", self._hold.key, attempt=self.attempt, worker=self.task.worker)
         attempt._tell_started(self)
         return self
 

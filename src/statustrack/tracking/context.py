@@ -33,15 +33,16 @@ class ExecutionContext(Generic[T]):
     ``task`` is the task as the claim returned it, and, when the block has ended, as it was recorded.
     """
 
+    outcome: str | None = None  #: once ended: succeeded, failed, ignored, released, snoozed, lost or unknown
+    _extra: Extra | None = None
+    _progress_sent = 0
+
     def __init__(self, task: T, hold: Hold, config: TrackerConfig) -> None:
         self.task: T = task
-        self.outcome: str | None = None  #: once ended: succeeded, failed, ignored, released, snoozed, lost or unknown
         self._hold = hold
-        hold.attempt, hold.task = task.attempt, task
+        hold.attempt, hold.task = task._row.get("attempt", 0), task
         self._config = config
         self._pending: dict[str, Any] = {}
-        self._extra: Extra | None = None
-        self._progress_sent = 0
 
     def __repr__(self) -> str:
         return f"ExecutionContext({self._name()}, attempt={self.attempt})"

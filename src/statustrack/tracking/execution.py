@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from statustrack.core import lifecycle
+from statustrack.core.config import check_key
 from statustrack.core.errors import TaskAlreadyExistsError, TaskLeaseLostError
 from statustrack.core.writes import Row
 from statustrack.tracking import claiming, hooks
@@ -18,7 +19,7 @@ from statustrack.tracking.finish import end
 from statustrack.tracking.heartbeat import Hold, keep, let_go
 from statustrack.tracking.identity import process
 from statustrack.tracking.threads import run_in_thread, run_shielded
-from statustrack.tracking.trace import SILENT, Trace, log
+from statustrack.tracking.trace import SILENT, Trace, log, logger
 
 if TYPE_CHECKING:
     import asyncio
@@ -40,9 +41,7 @@ class Attempt(Generic[T]):
     _async_task: asyncio.Task[Any] | None = None
     _cancelled_for_loss = False
     _leaving = False
-
-    def __init__(self, trace: Trace) -> None:
-        self._trace = trace
+    _trace = SILENT
 
     def _hold(self, cls: type[T], hold: Hold, row: Row) -> ExecutionContext[T]:
         task = cls._from_row(row, hold.engine, hold.table)
@@ -52,6 +51,8 @@ class Attempt(Generic[T]):
         return ctx
 
     def _tell_started(self, ctx: ExecutionContext[T]) -> None:
+        if logger.isEnabledFor(logging.INFO):
+            log(logging.INFO, "started", ctx._hold.key, attempt=ctx.attempt, worker=ctx.task.worker)
         if hooks.registered:
             try:
                 hooks.fire("started", ctx.task)
@@ -122,7 +123,8 @@ class Start(Attempt[T]):
         data: dict[str, Any] | None = None,
         lock_expire_seconds: float | None = None,
     ) -> None:
-        super().__init__(Trace(True, cls.config.use_case_id, task_id) if debug else SILENT)
+        if debug:
+            self._trace = Trace(True, cls.config.use_case_id, task_id)
         self._cls = cls
         self._task_id = task_id
         self._more_pending = None if more_pending_status is None else claiming.as_list(more_pending_status)
@@ -134,7 +136,8 @@ class Start(Attempt[T]):
     def __enter__(self) -> ExecutionContext[T]:
         cls, more = self._cls, self._more_pending
         config = cls.config
-        key = cls.make_key(self._task_id)
+        key = config.key(self._task_id)
+        check_key(key, self._task_id)
         self._trace.started()
         engine, table = cls._engine_and_table()
         lease_ms = claiming.lease_ms_of(config, engine, self._lock_expire_seconds)
@@ -149,7 +152,6 @@ class Start(Attempt[T]):
         if isinstance(taken, tuple):
             hold, row = taken
             ctx = self._hold(cls, hold, row)
-            log(logging.INFO, "started", key, attempt=row.get("attempt"), worker=row.get("worker"))
             self._tell_started(ctx)
             return ctx
         more = config.more_pending_status if more is None else more

@@ -18,7 +18,7 @@ import pytest
 
 from statustrack.engines.protocol import Applied, Unknown
 from statustrack.engines.sqlite.engine import SqliteEngine
-from statustrack.engines.sqlite.lock import Patience, Queue
+from statustrack.engines.sqlite.lock import Patience, WriteLock
 from tests.engines.sqlite.rows import (
     TABLE,
     add_for,
@@ -57,8 +57,8 @@ def test_threads_add_up(engine: SqliteEngine) -> None:
     assert len(engine._pool._all) <= 8
 
 
-def test_the_queue_of_threads_is_in_order() -> None:
-    queue, order, patience = Queue(), [], Patience(10)
+def test_the_queue_of_threads_is_in_order(path: Path) -> None:
+    queue, order, patience = WriteLock(str(path)), [], Patience(10)
     assert queue.acquire(patience)
 
     def work(number: int) -> None:
@@ -72,7 +72,7 @@ def test_the_queue_of_threads_is_in_order() -> None:
         threads[-1].start()
         while len(queue._waiting) <= number:
             time.sleep(0.001)
-    assert not Queue.acquire(queue, Patience(0.02))  # no patience left, no turn, and the queue goes on
+    assert not queue.acquire(Patience(0.02))  # no patience left, no turn, and the queue goes on
     queue.release()
     for each in threads:
         each.join()

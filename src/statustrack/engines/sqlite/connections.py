@@ -75,7 +75,7 @@ class Pool:
         Raises ``StorageUnavailableError``, then there is no turn to end."""
         if self._pid != os.getpid() or self._spoilt:
             self._check_process()
-        if self.lock.queue.owner == threading.get_ident():
+        if self.lock.owner == threading.get_ident():
             raise ConfigError(
                 "a task was written from inside sql=[...]: that would wait for the transaction around it, for ever. "
                 "Write tasks before or after."
@@ -117,14 +117,20 @@ class Pool:
 
     def _lent(self, table: str | None) -> Connection:
         me = threading.get_ident()
-        busy = self._busy
-        busy.append(me)
+        self._busy.append(me)
         try:
             if self._forking:
                 self._wait_for_fork(me)
-            connection = self._one()
+            if time.monotonic() - self._looked >= LOOK_AGAIN_SECONDS:
+                self._look()
+            try:
+                connection = self._idle.pop()
+            except IndexError:
+                connection = self._open()
+            if connection.file != self._file:
+                connection = self._replaced(connection)
         except BaseException:
-            busy.remove(me)
+            self._busy.remove(me)
             raise
         if table is not None and table not in connection.tables:
             try:
@@ -142,32 +148,33 @@ class Pool:
             time.sleep(0.0002)
             busy.append(me)
 
-    def _one(self) -> Connection:
-        now = time.monotonic()
-        if now - self._looked >= LOOK_AGAIN_SECONDS:
-            try:
-                found = os.stat(self.path)
-            except FileNotFoundError:
-                raise no_file(self.place) from None
-            except OSError as error:
-                raise StorageError(f"{self.place} cannot be reached: {error}.") from error
-            self._file, self._looked = (found.st_dev, found.st_ino), now
-        file = self._file
-        while True:
+    def _look(self) -> None:
+        try:
+            found = os.stat(self.path)
+        except FileNotFoundError:
+            raise no_file(self.place) from None
+        except OSError as error:
+            raise StorageError(f"{self.place} cannot be reached: {error}.") from error
+        self._file, self._looked = (found.st_dev, found.st_ino), time.monotonic()
+
+    def _replaced(self, connection: Connection) -> Connection:
+        """The file was deleted or replaced: what we write there, nobody would ever read."""
+        while connection.file != self._file:
+            self._all.discard(connection)
+            abandon(connection)
             try:
                 connection = self._idle.pop()
             except IndexError:
-                break
-            if connection.file == file:
-                return connection
-            # The file was deleted or replaced: what we write there, nobody would ever read.
-            self._all.discard(connection)
-            abandon(connection)
-        connection = self.retry(lambda: self._open(file))
+                return self._open()
+        return connection
+
+    def _open(self) -> Connection:
+        file = self._file
+        connection = self.retry(lambda: self._opened(file))
         self._all.add(connection)
         return connection
 
-    def _open(self, file: tuple[int, int]) -> Connection:
+    def _opened(self, file: tuple[int, int]) -> Connection:
         raw = connect(self.path, "rw")
         try:
             schema.configure(raw)

@@ -39,26 +39,47 @@ class Patience:
         return True
 
 
-class Queue:
-    """A lock that is handed over in the order in which its threads came."""
+class WriteLock:
+    """The turn to write to one file: handed over among the threads of a process in the order in which they came, and
+    among processes by the file lock."""
 
-    __slots__ = ("_inner", "_waiting", "owner")
+    __slots__ = ("_inner", "_waiting", "file", "owner")
 
-    def __init__(self) -> None:
+    def __init__(self, database: str) -> None:
+        self.file = FileLock(database)
+        self._reset()
+
+    def _reset(self) -> None:
         self._inner = threading.Lock()
         self._waiting: deque[tuple[threading.Lock, int]] = deque()
         self.owner = 0  #: the thread whose turn it is; 0: nobody's
 
-    def take_free(self, me: int) -> bool:
-        """Take it for this thread if nobody has it; never waits."""
+    def take_free(self, me: int, many: bool = False) -> bool:
+        """As :meth:`acquire`, for the thread with this number, but not if another thread of this process has it."""
         with self._inner:
             if self.owner:
                 return False
             self.owner = me
-            return True
+        try:
+            self.file.acquire(many)
+        except BaseException:
+            self._hand_over()
+            raise
+        return True
 
-    def acquire(self, patience: Patience) -> bool:
-        """False when the patience ran out first."""
+    def acquire(self, patience: Patience, many: bool = False) -> bool:
+        """Wait for the turn (for a batch, or a single write); False: another thread of this process had it all the
+        time."""
+        if not self._among_threads(patience):
+            return False
+        try:
+            self.file.acquire(many)
+        except BaseException:
+            self._hand_over()
+            raise
+        return True
+
+    def _among_threads(self, patience: Patience) -> bool:
         me = threading.get_ident()
         with self._inner:
             if not self.owner:
@@ -72,7 +93,7 @@ class Queue:
                 return True
         except BaseException:
             if not self._leave(gate, me):
-                self.release()
+                self._hand_over()
             raise
         return not self._leave(gate, me)
 
@@ -86,6 +107,11 @@ class Queue:
             return True
 
     def release(self) -> None:
+        """Give the turn to the next."""
+        self.file.release()
+        self._hand_over()
+
+    def _hand_over(self) -> None:
         with self._inner:
             if self._waiting:
                 gate, self.owner = self._waiting.popleft()
@@ -93,53 +119,19 @@ class Queue:
             else:
                 self.owner = 0
 
-
-class WriteLock:
-    """The turn to write to one file, among all threads of all processes."""
-
-    def __init__(self, database: str) -> None:
-        self.queue = Queue()
-        self.file = FileLock(database)
-
-    def acquire(self, patience: Patience, many: bool = False) -> bool:
-        """False: another thread of this process had the turn all the time."""
-        if not self.queue.acquire(patience):
-            return False
-        self._among_processes(many)
-        return True
-
-    def take_free(self, me: int, many: bool = False) -> bool:
-        """As :meth:`acquire`, for the thread with this number, but not if another thread of this process has it."""
-        if not self.queue.take_free(me):
-            return False
-        self._among_processes(many)
-        return True
-
-    def _among_processes(self, many: bool) -> None:
-        try:
-            self.file.acquire(many)
-        except BaseException:
-            self.queue.release()
-            raise
-
-    def release(self) -> None:
-        """Give the turn to the next."""
-        self.file.release()
-        self.queue.release()
-
     def rest(self) -> None:
         """Before a fork."""
         self.file.rest()
 
     def forked(self) -> None:
         """In a forked child: nobody has the turn, as far as this process goes."""
-        self.queue = Queue()
+        self._reset()
         self.file.forked()
 
     def close(self) -> None:
         """Give the file back, unless it is in use."""
-        if self.queue.acquire(Patience(1.0)):
+        if self._among_threads(Patience(1.0)):
             try:
                 self.file.close()
             finally:
-                self.queue.release()
+                self._hand_over()

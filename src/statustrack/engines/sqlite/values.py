@@ -57,10 +57,11 @@ def decode_rows(names: Sequence[str], found: Iterable[Sequence[Any]]) -> list[Ro
 
 def updated_row(write: Write, sees: Sequence[str], values: Sequence[Any]) -> Row:
     """The row after an update has landed: what the write makes of the values that it has seen."""
-    before: Row = {"key": write.key}
-    for name, value in zip(sees, values):  # noqa: B905 - they are as many
-        if value is not None:
-            before[name] = decode_set(value) if name in SETS else value
+    before = {name: value for name, value in zip(sees, values) if value is not None}  # noqa: B905 - as many
+    for name in SETS:
+        if name in before:
+            before[name] = decode_set(before[name])
+    before["key"] = write.key
     after = apply(write, before)
     assert after is not None
     return after
