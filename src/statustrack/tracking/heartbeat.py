@@ -257,13 +257,5 @@ def renew(holds: Iterable[Hold]) -> None:
 
 
 _heartbeat = Heartbeat()
-
-
-def keep(hold: Hold) -> None:
-    """Renew this lease in the background until :func:`let_go`."""
-    _heartbeat.add(hold)
-
-
-def let_go(hold: Hold) -> None:
-    """Renew it no more."""
-    _heartbeat.remove(hold)
+keep = _heartbeat.add  #: renew this lease in the background until it is let go
+let_go = _heartbeat.remove
