@@ -51,13 +51,18 @@ def create_statements(table: str) -> list[str]:
 
     ``ready_at`` is in the index so that a poll passes over thousands of tasks in backoff without reading their rows. It
     costs nothing: it only ever changes together with ``value``.
+
+    The states are in descending order, the times within each in ascending order: with codes that grow along the
+    lifecycle, the newest of succeeded, those in progress and the oldest of pending are neighbours. A task that is
+    worked on in its turn moves by a few places, most often within one page: a claim or an end writes two pages
+    instead of three or four.
     """
     columns = [f"{quoted(name)} {'INTEGER' if kind == INTEGER else 'TEXT'}" for name, kind in ATTRIBUTES.items()]
     columns[0] += " NOT NULL PRIMARY KEY"
     index = quoted(f"{table}_status_and_update_time")
     return [
         f"CREATE TABLE {quoted(table)} ({', '.join(columns)})",
-        f"CREATE INDEX {index} ON {quoted(table)} (`value`, `update_time`, `key`, `ready_at`)",
+        f"CREATE INDEX {index} ON {quoted(table)} (`value` DESC, `update_time`, `key`, `ready_at`)",
         f"PRAGMA application_id = {APPLICATION_ID}",
         f"PRAGMA user_version = {SCHEMA_VERSION}",
     ]
