@@ -25,7 +25,7 @@ def measure(quick: bool, only: list[str]) -> dict[str, Any]:
     size = 10_000 if quick else 100_000
     server = DynamoDBLocal()
     todo: dict[str, Callable[[], Any]] = {
-        "sqlite_one": lambda: sqlite_one.run(rounds, 300 if quick else 2000),
+        "sqlite_one": lambda: sqlite_one.run(1 if quick else 9, 300 if quick else 2000),
         "four_processes": lambda: scenarios.four_processes(rounds, 0.5 if quick else 3.0),
         "create_many": lambda: scenarios.create_many(rounds, size, size // 2),
         "sqlite_listing": lambda: scenarios.sqlite_listing(rounds, size),

@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from statustrack.core import lifecycle
+from statustrack.core.config import TrackerConfig
 from statustrack.core.errors import StorageUnavailableError
+from statustrack.core.record import new_row
 from statustrack.core.writes import Clause, Comparison, Write, always
 from statustrack.engines.protocol import Applied, Refused, Rejected, Unknown
 from statustrack.engines.sqlite.engine import SqliteEngine
@@ -183,3 +186,23 @@ def test_the_guard_never_compares_with_the_columns_name(engine: SqliteEngine) ->
     apply_one(engine, create("a", lock="lock"))
     guard = (Clause("", (Comparison("worker", "=", "worker"),)),)
     assert apply_one(engine, add_one("a", guard)) == Refused(row_of("a", lock="lock"))
+
+
+def test_a_task_in_its_turn_writes_few_pages(path: Path) -> None:
+    """A table page and an index page for a claim, the same for its end; the rest is pages that fill up."""
+    config = TrackerConfig.make("pages", *(10, 20, 30, 40, 50))
+    now, count = 1_800_000_000_000_000, 500
+    engine = engine_at(path)
+    keys = [config.key(f"{number:032x}") for number in range(count)]
+    for number, key in enumerate(keys):
+        row = new_row(config, key, now + number, "{}", f"{number:032x}", 10, config.value(key, 10))
+        apply_one(engine, lifecycle.create(row))
+    with_sqlite(path, "PRAGMA wal_checkpoint(TRUNCATE)")
+    for number, key in enumerate(keys, count):
+        claim = lifecycle.claim(config, key, token=f"{number:032x}", worker="host:1:01234567", now=now + number)
+        claimed = apply_one(engine, claim)
+        assert isinstance(claimed, Applied)
+        assert apply_one(engine, lifecycle.succeed(config, claimed.row, now=now + number)) == Applied({})
+    written = Path(f"{path}-wal").stat().st_size / 4120  # a page and its header
+    assert written < 5.2 * count
+    engine.close()

@@ -19,7 +19,6 @@ CHECKED_BYTES = 256 * MB
 #: A log of this size is not being carried back into the file: somebody reads for very long, or checkpoints fail.
 LARGE_LOG_BYTES = 128 * MB
 LITTLE_ROOM, NO_ROOM = 1000 * MB, 100 * MB
-_INDEXED = ["value", "update_time", "key", "ready_at"]
 
 
 def findings(raw: sqlite3.Connection, place: Place, table: str) -> list[Finding]:
@@ -58,14 +57,14 @@ def _version() -> str:
 
 
 def _index(raw: sqlite3.Connection, table: str) -> Finding:
-    name = f"{table}_status_and_update_time"
+    name = schema.index_of(table)
     columns = [row[2] for row in raw.execute(f"PRAGMA index_info({quoted(name)})")]
-    if columns[:2] == _INDEXED[:2]:
+    if columns[:2] == ["value", "update_time"]:
         return Finding("index", "good", f"{name} over {', '.join(columns)}")
     what = "is missing" if not columns else f"is over {', '.join(columns)}"
-    make = f"CREATE INDEX {quoted(name)} ON {quoted(table)} ({', '.join(map(quoted, _INDEXED))})"
     drop = f"DROP INDEX {quoted(name)}; " if columns else ""
-    return Finding("index", "bad", f"{name} {what}: every listing reads the whole table", f"{drop}{make}")
+    make = drop + schema.create_index(table)
+    return Finding("index", "bad", f"{name} {what}: every listing reads the whole table", make)
 
 
 def _journal(place: Place) -> Finding:

@@ -47,9 +47,26 @@ def check_sqlite() -> None:
 
 
 def create_statements(table: str) -> list[str]:
-    """The table, the index by status and time, and our mark on the file.
+    """The table, the index by status and time, and our mark on the file."""
+    columns = [f"{quoted(name)} {'INTEGER' if kind == INTEGER else 'TEXT'}" for name, kind in ATTRIBUTES.items()]
+    columns[0] += " NOT NULL PRIMARY KEY"
+    return [
+        f"CREATE TABLE {quoted(table)} ({', '.join(columns)})",
+        create_index(table),
+        f"PRAGMA application_id = {APPLICATION_ID}",
+        f"PRAGMA user_version = {SCHEMA_VERSION}",
+    ]
 
-    ``ready_at`` is in the index so that a poll passes over thousands of tasks in backoff without reading their rows. It
+
+def index_of(table: str) -> str:
+    """The name of the index by status and time."""
+    return f"{table}_status_and_update_time"
+
+
+def create_index(table: str) -> str:
+    """The statement that makes the index by status and time.
+
+    ``ready_at`` is in it so that a poll passes over thousands of tasks in backoff without reading their rows. It
     costs nothing: it only ever changes together with ``value``.
 
     The states are in descending order, the times within each in ascending order: with codes that grow along the
@@ -57,15 +74,8 @@ def create_statements(table: str) -> list[str]:
     worked on in its turn moves by a few places, most often within one page: a claim or an end writes two pages
     instead of three or four.
     """
-    columns = [f"{quoted(name)} {'INTEGER' if kind == INTEGER else 'TEXT'}" for name, kind in ATTRIBUTES.items()]
-    columns[0] += " NOT NULL PRIMARY KEY"
-    index = quoted(f"{table}_status_and_update_time")
-    return [
-        f"CREATE TABLE {quoted(table)} ({', '.join(columns)})",
-        f"CREATE INDEX {index} ON {quoted(table)} (`value` DESC, `update_time`, `key`, `ready_at`)",
-        f"PRAGMA application_id = {APPLICATION_ID}",
-        f"PRAGMA user_version = {SCHEMA_VERSION}",
-    ]
+    columns = "`value` DESC, `update_time`, `key`, `ready_at`"
+    return f"CREATE INDEX {quoted(index_of(table))} ON {quoted(table)} ({columns})"
 
 
 def add_functions(raw: sqlite3.Connection, seen: deque[tuple[Any, ...]]) -> None:
