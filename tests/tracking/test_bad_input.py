@@ -101,6 +101,20 @@ def test_a_bad_configuration_is_refused_where_it_is_made(kind):
     assert isinstance(refused.value, ValueError)
 
 
+@pytest.mark.parametrize("bad", ["x", "10", 1.5, True, None, b"10"])
+def test_a_bad_more_pending_status_of_start_is_refused_and_named(sqlite, table_name, bad):
+    task = step(table_name)
+    task.create_table()
+    task.create("t")
+    with pytest.raises(st.ConfigError, match=r"more_pending_status: status "):
+        task.start("t", [bad])
+    assert task.get("t").attempt == 0
+    with pytest.raises(st.ConfigError, match=r"more_pending_status: status 'x' is not one of pending"):
+        task.start("t", more_pending_status="x")
+    with task.start("t", more_pending_status=["ignored"]):
+        pass
+
+
 def test_a_status_enum_that_lacks_a_state_is_refused_naming_it():
     class Half(st.BaseStatusEnum):
         pending = 1

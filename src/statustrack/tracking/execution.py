@@ -127,7 +127,9 @@ class Start(Attempt[T]):
             self._trace = Trace(True, cls.config.use_case_id, task_id)
         self._cls = cls
         self._task_id = task_id
-        self._more_pending = None if more_pending_status is None else claiming.as_list(more_pending_status)
+        self._more_pending = (
+            None if more_pending_status is None else claiming.more_pending_codes(more_pending_status, cls.config)
+        )
         self._detailed = detailed_error
         self._create = create
         self._data = data

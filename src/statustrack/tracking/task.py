@@ -551,11 +551,12 @@ class BaseTask(QueryVerbs, BulkVerbs, RedriveVerb, OperatorVerbs, AsyncTwins, Ha
         and the exception goes on. Ctrl-C, a shutdown and a cancellation give the task back uncounted. Works as
         ``async with`` too. A crashed worker's task is taken over once its lease is over.
 
-        :param more_pending_status: further codes that may be claimed, instead of the step's own.
+        :param more_pending_status: further statuses that may be claimed, instead of the step's own.
         :param detailed_error: raise the specific error (locked, succeeded, ignored, ...) instead of the general one.
         :param debug: print a trace.
         :param create: create the task, with ``data``, if it is not there.
         :param lock_expire_seconds: another lease than the step's, for this attempt.
+        :raises ConfigError: a bad argument, named; nothing was read or written.
         :raises TaskIsNotReadyToStartError: it cannot be started now; ``.reason``, ``.task``, ``.retry_at`` say more.
         :raises TaskLeaseLostError: at the end: the lease was lost, the outcome is not recorded.
         :raises TaskOutcomeUnknownError: at the end: the storage did not answer until the lease ended.
