@@ -137,7 +137,10 @@ def test_the_table_holds_what_was_told(ran: tuple[Path, Finished]) -> None:
     for name, task in tasks.items():
         if name in BROKEN:
             assert (task.status, task.retry) == (Extract.config.ignored_status, 3)
-            assert [BROKEN[name] in entry["error"] for entry in task.errors["history"]] == [True] * 3
+            # The killed worker may have held it beside the one that it worked on: then the first of the three was lost.
+            lost = [entry["kind"] == "lost" for entry in task.errors["history"]]
+            assert len(lost) == 3 and lost.count(True) <= 1
+            assert [BROKEN[name] in entry["error"] for entry in task.errors["history"]] == [not each for each in lost]
         else:
             assert task.is_succeeded()
             assert set(task.data) == {"path", "as_of", "extracted", "answers"}
