@@ -19,9 +19,6 @@ APPLICATION_ID = 0x53545452
 SCHEMA_VERSION = 1
 #: INSERT ... ON CONFLICT DO NOTHING (2018-06-04).
 OLDEST_SQLITE = (3, 24, 0)
-#: The write-ahead log goes back into the file when it has so many pages (12 MB). SQLite's own default, 1000, writes the
-#: same pages of the indexes three times as often; from 4,062 on a reader looks into a second part of the log's index.
-PAGES = 3000
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{3,255}")
 
@@ -93,7 +90,6 @@ def add_functions(raw: sqlite3.Connection, seen: deque[tuple[Any, ...]]) -> None
 def configure(raw: sqlite3.Connection) -> None:
     """What holds for a connection only: what SQLite reports as committed survives a power cut."""
     raw.execute("PRAGMA synchronous = FULL")
-    raw.execute(f"PRAGMA wal_autocheckpoint = {PAGES}")
     raw.execute("PRAGMA cache_size = -16000")  # KiB: what a large batch changes fits, and is written once
     raw.execute("PRAGMA journal_size_limit = 67108864")  # a log that grew beside a long reader shrinks again
     if sys.platform == "darwin":  # fsync alone does not reach the platter there

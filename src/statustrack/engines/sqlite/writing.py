@@ -21,16 +21,16 @@ from statustrack.engines.protocol import (
     TogetherOutcome,
     Unknown,
 )
-from statustrack.engines.sqlite import schema, together
+from statustrack.engines.sqlite import together
 from statustrack.engines.sqlite.connections import Pool, Raw
 from statustrack.engines.sqlite.failures import FULL, IOERR, code_of, is_busy, refused_content, storage_error
 from statustrack.engines.sqlite.lock import Patience
 from statustrack.engines.sqlite.statements import Plan, Statements, quoted, take
 from statustrack.engines.sqlite.values import decode_rows, put_row, updated_row
 
-#: After a large batch the write-ahead log goes back into the file later: the batch fills it by itself, and the next
-#: batches change the same pages of the indexes again.
-PAGES_OF_MANY = 8000
+#: The write-ahead log goes back into the file when it has so many pages (SQLite's default); after a large batch, which
+#: fills that many by itself, later: the next batches change the same pages of the indexes again.
+PAGES, PAGES_OF_MANY = 1000, 8000
 MANY = 200
 
 
@@ -68,7 +68,7 @@ def _in_a_large_one(raw: Raw, statements: Statements, writes: Sequence[Write]) -
     try:
         return _in_one(raw, statements, writes)
     finally:
-        raw.execute(f"PRAGMA wal_autocheckpoint = {schema.PAGES}")
+        raw.execute(f"PRAGMA wal_autocheckpoint = {PAGES}")
 
 
 def _in_one(raw: Raw, statements: Statements, writes: Sequence[Write]) -> list[Outcome]:
