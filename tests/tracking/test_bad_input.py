@@ -109,6 +109,12 @@ def test_a_bad_more_pending_status_of_start_is_refused_and_named(sqlite, table_n
     with pytest.raises(st.ConfigError, match=r"more_pending_status: status "):
         task.start("t", [bad])
     assert task.get("t").attempt == 0
+
+
+def test_more_pending_status_of_start_may_be_a_name_and_no_list(sqlite, table_name):
+    task = step(table_name)
+    task.create_table()
+    task.create("t")
     with pytest.raises(st.ConfigError, match=r"more_pending_status: status 'x' is not one of pending"):
         task.start("t", more_pending_status="x")
     with task.start("t", more_pending_status=["ignored"]):

@@ -159,7 +159,7 @@ def _claim_maker(
     config: TrackerConfig, worker: str, now: int, slack_ms: int, lease_ms: int, statuses: tuple[int, ...]
 ) -> Callable[[str, str], Write]:
     """Makes the claim of a key with a token, of what all claims of one moment share."""
-    now_ms, lease, status = now // 1000, config.lease_ms, config.in_progress_status
+    now_ms, lease = now // 1000, config.lease_ms
     end, odd = now_ms - slack_ms, now_ms + lease + ODD_LEASE_MS
     oldest = times.to_text((end - lease) * 1000)
     text, until = times.to_text(now), now_ms + lease_ms
@@ -177,16 +177,7 @@ def _claim_maker(
             "claim",
             key,
             guard,
-            {
-                "value": config.value(key, status),
-                "status": status,
-                "lock": token,
-                "lease_until": until,
-                "lock_time": text,
-                "update_time": text,
-                "start_time": text,
-                "worker": worker,
-            },
+            _held(config, key, token, worker, text, until),
             _CLAIM_REMOVES,
             _CLAIM_COPIES,
             _NEXT_ATTEMPT,
@@ -212,13 +203,12 @@ def _can_be_claimed(statuses: tuple[int, ...], now_ms: int, end: int, odd: int, 
     )
 
 
-def _held(config: TrackerConfig, key: str, token: str, worker: str, now: int, lease_ms: int) -> dict[str, Any]:
-    text = times.to_text(now)
+def _held(config: TrackerConfig, key: str, token: str, worker: str, text: str, until_ms: int) -> dict[str, Any]:
     return {
         "value": config.value(key, config.in_progress_status),
         "status": config.in_progress_status,
         "lock": token,
-        "lease_until": now // 1000 + lease_ms,
+        "lease_until": until_ms,
         "lock_time": text,
         "update_time": text,
         "start_time": text,
@@ -254,7 +244,7 @@ def take_over(
         return _observed("take_over", config, row, end, (), now)
     changes = {
         **lost,
-        **_held(config, row["key"], token, worker, now, lease),
+        **_held(config, row["key"], token, worker, times.to_text(now), now // 1000 + lease),
         "claimed_from": config.value(row["key"], config.failed_status),
     }
     return Write(

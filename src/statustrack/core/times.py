@@ -41,7 +41,7 @@ def _to_second(second: int) -> str:
 def from_text(text: str) -> int:
     """Microseconds since the epoch of a stored instant. Raises ``ValueError`` for another format."""
     second, digits = _seconds.get(text[:20]), text[20:26]
-    if second is None or text[26:] != "+0000" or not (digits.isdecimal() and digits.isascii()) or len(digits) < 6:
+    if second is None or text[26:] != "+0000" or not (digits.isdecimal() and digits.isascii()):
         return datetime_to_micros(parse(text))
     return second * MICROS + int(digits)
 

@@ -43,6 +43,15 @@ def status_codes(status: Any, config: TrackerConfig | None) -> list[int]:
     return codes
 
 
+def more_pending_codes(more_pending: Any, config: TrackerConfig) -> list[int]:
+    """The more_pending_status argument as a list. Raises ``ConfigError``."""
+    many = more_pending if isinstance(more_pending, Iterable) and not isinstance(more_pending, str) else [more_pending]
+    try:
+        return [status_code(code, config) for code in many]
+    except ConfigError as error:
+        raise ConfigError(f"more_pending_status: {error}") from None
+
+
 def seconds_of(age: Any, name: str) -> float:
     """The seconds of an age given as a timedelta, a number of seconds, or a text like ``"2h"`` or ``"1d 6h"``."""
     if isinstance(age, timedelta):

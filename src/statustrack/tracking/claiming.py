@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from statustrack.core import lifecycle, times
 from statustrack.core.config import TrackerConfig
@@ -26,7 +26,6 @@ from statustrack.core.record import NOT_LOCKED, lease_end_ms
 from statustrack.core.writes import Row, Write
 from statustrack.engines.protocol import Applied, Engine, Outcome, Refused, Rejected, Unknown
 from statustrack.tracking import hooks
-from statustrack.tracking.arguments import status_code
 from statustrack.tracking.heartbeat import Hold
 from statustrack.tracking.identity import new_token, worker_name
 from statustrack.tracking.retention import expiry
@@ -296,12 +295,3 @@ def refusal(
 
 def _moment(ms: int | None) -> datetime | None:
     return None if ms is None else times.micros_to_datetime(ms * 1000)
-
-
-def more_pending_codes(more_pending: Any, config: TrackerConfig) -> list[int]:
-    """The more_pending_status argument as a list. Raises ``ConfigError``."""
-    many = more_pending if isinstance(more_pending, Iterable) and not isinstance(more_pending, str) else [more_pending]
-    try:
-        return [status_code(code, config) for code in many]
-    except ConfigError as error:
-        raise ConfigError(f"more_pending_status: {error}") from None

@@ -13,13 +13,14 @@ from statustrack.core.config import check_key
 from statustrack.core.errors import TaskAlreadyExistsError, TaskLeaseLostError
 from statustrack.core.writes import Row
 from statustrack.tracking import claiming, hooks
+from statustrack.tracking.arguments import more_pending_codes
 from statustrack.tracking.context import ExecutionContext
 from statustrack.tracking.directory import directory_of
 from statustrack.tracking.finish import end
 from statustrack.tracking.heartbeat import Hold, keep, let_go
 from statustrack.tracking.identity import process
 from statustrack.tracking.threads import run_in_thread, run_shielded
-from statustrack.tracking.trace import SILENT, Trace, log, logger
+from statustrack.tracking.trace import SILENT, Trace, log
 
 if TYPE_CHECKING:
     import asyncio
@@ -51,8 +52,8 @@ class Attempt(Generic[T]):
         return ctx
 
     def _tell_started(self, ctx: ExecutionContext[T]) -> None:
-        if logger.isEnabledFor(logging.INFO):
-            log(logging.INFO, "started", ctx._hold.key, attempt=ctx.attempt, worker=ctx.task.worker)
+        row = ctx.task._row
+        log(logging.INFO, "started", ctx._hold.key, attempt=row.get("attempt"), worker=row.get("worker"))
         if hooks.registered:
             try:
                 hooks.fire("started", ctx.task)
@@ -128,7 +129,7 @@ class Start(Attempt[T]):
         self._cls = cls
         self._task_id = task_id
         self._more_pending = (
-            None if more_pending_status is None else claiming.more_pending_codes(more_pending_status, cls.config)
+            None if more_pending_status is None else more_pending_codes(more_pending_status, cls.config)
         )
         self._detailed = detailed_error
         self._create = create

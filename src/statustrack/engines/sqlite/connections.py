@@ -123,12 +123,16 @@ class Pool:
                 self._wait_for_fork(me)
             if time.monotonic() - self._looked >= LOOK_AGAIN_SECONDS:
                 self._look()
-            try:
-                connection = self._idle.pop()
-            except IndexError:
-                connection = self._open()
-            if connection.file != self._file:
-                connection = self._replaced(connection)
+            while True:
+                try:
+                    connection = self._idle.pop()
+                except IndexError:
+                    connection = self._open()
+                if connection.file == self._file:
+                    break
+                # The file was deleted or replaced: what we write there, nobody would ever read.
+                self._all.discard(connection)
+                abandon(connection)
         except BaseException:
             self._busy.remove(me)
             raise
@@ -156,17 +160,6 @@ class Pool:
         except OSError as error:
             raise StorageError(f"{self.place} cannot be reached: {error}.") from error
         self._file, self._looked = (found.st_dev, found.st_ino), time.monotonic()
-
-    def _replaced(self, connection: Connection) -> Connection:
-        """The file was deleted or replaced: what we write there, nobody would ever read."""
-        while connection.file != self._file:
-            self._all.discard(connection)
-            abandon(connection)
-            try:
-                connection = self._idle.pop()
-            except IndexError:
-                return self._open()
-        return connection
 
     def _open(self) -> Connection:
         file = self._file

@@ -60,11 +60,7 @@ class WriteLock:
             if self.owner:
                 return False
             self.owner = me
-        try:
-            self.file.acquire(many)
-        except BaseException:
-            self._hand_over()
-            raise
+        self._among_processes(many)
         return True
 
     def acquire(self, patience: Patience, many: bool = False) -> bool:
@@ -72,12 +68,15 @@ class WriteLock:
         time."""
         if not self._among_threads(patience):
             return False
+        self._among_processes(many)
+        return True
+
+    def _among_processes(self, many: bool) -> None:
         try:
             self.file.acquire(many)
         except BaseException:
             self._hand_over()
             raise
-        return True
 
     def _among_threads(self, patience: Patience) -> bool:
         me = threading.get_ident()

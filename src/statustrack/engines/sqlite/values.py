@@ -46,21 +46,21 @@ def size(stored: Any) -> int:
 
 def decode_rows(names: Sequence[str], found: Iterable[Sequence[Any]]) -> list[Row]:
     """Rows of the table; NULL means absent."""
-    rows = [{name: value for name, value in zip(names, each) if value is not None} for each in found]  # noqa: B905
+    return [decode_row(names, each) for each in found]
+
+
+def decode_row(names: Sequence[str], values: Sequence[Any]) -> Row:
+    """One row, or a part of it."""
+    row: Row = {name: value for name, value in zip(names, values) if value is not None}  # noqa: B905 - as many
     for name in SETS:
-        if name in names:
-            for row in rows:
-                if name in row:
-                    row[name] = decode_set(row[name])
-    return rows
+        if name in row:
+            row[name] = decode_set(row[name])
+    return row
 
 
 def updated_row(write: Write, sees: Sequence[str], values: Sequence[Any]) -> Row:
     """The row after an update has landed: what the write makes of the values that it has seen."""
-    before = {name: value for name, value in zip(sees, values) if value is not None}  # noqa: B905 - as many
-    for name in SETS:
-        if name in before:
-            before[name] = decode_set(before[name])
+    before = decode_row(sees, values)
     before["key"] = write.key
     after = apply(write, before)
     assert after is not None
